@@ -1,0 +1,73 @@
+//! Every domain-separation label of the protocol, on one page. `docs/protocol.md` repeats this table; a test compares.
+//!
+//! A label is used for one purpose only. Changing one is a new protocol version.
+
+/// A domain-separation label: ASCII, unique.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Label(pub(crate) &'static str);
+
+macro_rules! labels {
+    ($($name:ident = $text:literal, $purpose:literal;)*) => {
+        $(#[doc = $purpose] pub(crate) const $name: Label = Label(concat!("conclave v1 ", $text));)*
+        /// Name and purpose of each label, for the documentation and its test.
+        pub const ALL: &[(&str, &str)] = &[$((concat!("conclave v1 ", $text), $purpose)),*];
+    };
+}
+
+labels! {
+    PERSON_ID = "person id", "hash: a PersonId from the first identity key";
+    DEVICE_LIST = "device list", "signature by the identity key: a device list";
+    BUNDLE = "prekey bundle", "signature by the device key: the static part of a bundle";
+    ONE_TIME_PREKEY = "one-time prekey", "signature by the device key: a one-time prekey";
+    JOIN_KEY = "join key", "signature by the device key: a join key";
+    LETTER = "letter", "seal to an inbox key: a letter";
+    INVITATION = "invitation", "signature by the device key: an invitation in a letter";
+    REJOIN = "rejoin", "signature by the device key: a request to rejoin";
+    KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
+    HANDSHAKE = "handshake", "keys: from the handshake's key material to root and chain";
+    HANDSHAKE_HEADER = "handshake header", "key: seals the initiator's identity in a first message";
+    SESSION_ID = "session id", "hash: a session's id from its base key";
+    RATCHET_ROOT = "ratchet root", "keys: a Diffie-Hellman ratchet step";
+    CHAIN_MESSAGE = "chain message", "key: a message key from a chain key";
+    CHAIN_NEXT = "chain next", "key: the next chain key";
+    SESSION_MESSAGE = "session message", "key: the AEAD key of a session message from message key and salt";
+    LEAF = "leaf", "signature by the device key: a leaf's certificate";
+    LEAF_SUCCESSION = "leaf succession", "signature by the previous leaf key: a new leaf";
+    ROSTER = "roster", "hash: a roster";
+    DRAFT = "commit draft", "hash: a commit's draft";
+    KEY_MATERIAL = "key material", "hash: a commit's shared key material";
+    COMMIT_BODY = "commit body", "hash: a commit's body";
+    COMMIT = "commit", "hash: a whole commit, signature and all";
+    COMMIT_SIGNATURE = "commit signature", "signature by the leaf key: a commit";
+    SEED_CHECK = "seed check", "hash: shows that a seed is the right one";
+    SEED_WRAP = "seed wrap", "seal to a leaf key: an epoch's seed";
+    EPOCH = "epoch secret", "key: the epoch secret";
+    EPOCH_SEAL = "epoch seal", "key: an epoch's seal secret";
+    EPOCH_CONFIRM = "epoch confirm", "key: an epoch's confirm key";
+    EPOCH_INIT = "epoch init", "key: the init secret for the next epoch";
+    CONFIRM_TAG = "confirmation tag", "MAC: shows knowledge of the epoch secret";
+    SEAL_PART = "seal part", "key: one part of a posted entry from seal secret and salt";
+    WELCOME = "welcome", "seal to a join key: a welcome";
+    WELCOME_SIGNATURE = "welcome signature", "signature by the adder's leaf key: a welcome";
+    LEAVE = "leave", "signature by the leaf key: a request to leave";
+    VIEW = "view", "hash: the running hash of a channel's log";
+    SHARED_PART = "shared part", "hash: an entry's shared part";
+    CHAT_SIGNATURE = "chat signature", "signature by the leaf key: a chat message";
+    CHAT_KEY = "chat key", "key: the AEAD key of a chat message from chain key and salt";
+    KEY_COMMITMENT = "key commitment", "hash: commits a ciphertext to its key";
+    PAIRWISE_SLICE = "pairwise slice", "associated data: a content key through a session";
+    SENDER_KEY_SLICE = "sender key distribution", "associated data: a sender key through a session";
+    SENDER_CHAIN = "sender chain", "key: a fresh sender chain";
+    SENDER_CHAIN_MIX = "sender chain mix", "keys: chain and heal root moved by a commit";
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn labels_are_unique() {
+        let mut names: Vec<_> = super::ALL.iter().map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), super::ALL.len());
+    }
+}

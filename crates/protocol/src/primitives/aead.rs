@@ -1,0 +1,27 @@
+//! ChaCha20-Poly1305 (RFC 8439), 16-byte tags, nonce zero: a key seals once and is consumed by it.
+//!
+//! Keys come from a fresh random salt (see `kdf`), so that a restored store never repeats a (key, nonce) pair.
+
+use super::secret::{AeadKey, Secret};
+use crate::{Error, PeerFault, Result};
+use chacha20poly1305::aead::{Aead, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
+use zeroize::Zeroizing;
+
+/// Bytes that sealing adds.
+pub const TAG: usize = 16;
+
+/// Seals `plaintext`; only this key and this `aad` open it.
+pub(crate) fn seal(key: Secret<AeadKey>, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
+    cipher(&key).encrypt(&Nonce::default(), Payload { msg: plaintext, aad }).map_err(|_| Error::TooLarge)
+}
+
+/// Opens what [`seal`] made.
+pub(crate) fn open(key: &Secret<AeadKey>, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let opened = cipher(key).decrypt(&Nonce::default(), Payload { msg: sealed, aad });
+    opened.map(Zeroizing::new).map_err(|_| PeerFault::DoesNotOpen.into())
+}
+
+fn cipher(key: &Secret<AeadKey>) -> ChaCha20Poly1305 {
+    ChaCha20Poly1305::new(key.expose().into())
+}

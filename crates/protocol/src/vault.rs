@@ -1,0 +1,134 @@
+//! Where protocol state lives: a transaction over small rows.
+//!
+//! A vault maps byte keys to byte values. The protocol decides keys (see [`Row`]) and values; how rows reach a disk, and
+//! under which key the disk is encrypted, is the store's concern. A row is small (≤ 4 kB in the steady state).
+
+use crate::codec::{self, Decode, Encode};
+use crate::{Error, Result};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// The store failed; the transaction must be rolled back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the store failed: {0}")]
+pub struct VaultError(pub String);
+
+/// Key and value of a row found by [`Vault::scan`].
+pub struct Found {
+    /// The whole key.
+    pub key: Vec<u8>,
+    /// The value.
+    pub value: Zeroizing<Vec<u8>>,
+}
+
+/// An open transaction over rows.
+pub trait Vault {
+    /// The value at `key`.
+    fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError>;
+    /// Writes or replaces the value at `key`.
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), VaultError>;
+    /// Removes the row at `key`, if any.
+    fn delete(&mut self, key: &[u8]) -> Result<(), VaultError>;
+    /// All rows whose key starts with `prefix`, in key order.
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Found>, VaultError>;
+}
+
+/// The kinds of rows: the first byte of every key. A kind is never reused for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Row {
+    /// This device's own account: one row.
+    Account = 1,
+    /// A signed prekey, by id.
+    SignedPrekey = 2,
+    /// A one-time prekey, by id.
+    OneTimePrekey = 3,
+    /// A join key, by id.
+    JoinKey = 4,
+    /// Accepted base keys of a last-resort prekey, against replays.
+    AcceptedBase = 5,
+    /// Counters of ids handed out.
+    Counter = 6,
+    /// A session, by peer device and session id.
+    Session = 10,
+    /// The active session, by peer device.
+    ActiveSession = 11,
+    /// A skipped message key, by session, ratchet key and number.
+    Skipped = 12,
+    /// A skipped message key's place in line, by session and age.
+    SkippedOrder = 13,
+    /// A group's state: epoch keys, counters, view.
+    Group = 20,
+    /// A group's roster.
+    Roster = 21,
+    /// A group's own leaf secrets, current and pending.
+    Leaf = 22,
+    /// A pending own post of a group.
+    Pending = 23,
+    /// Running hashes of a group's log, by entry number.
+    View = 24,
+    /// The last counter accepted from a sender in this epoch.
+    Counted = 25,
+    /// Sender keys: a chain, by group and sender.
+    Chain = 30,
+    /// Sender keys: to whom the own chain was handed out.
+    HandedOut = 31,
+}
+
+/// Builds the key of a row.
+pub(crate) fn key(row: Row, parts: &[&[u8]]) -> Vec<u8> {
+    let mut key = vec![row as u8];
+    for part in parts {
+        key.extend_from_slice(part);
+    }
+    key
+}
+
+/// Reads and decodes a row.
+pub(crate) fn load<T: Decode>(vault: &dyn Vault, key: &[u8]) -> Result<Option<T>> {
+    match vault.get(key)? {
+        None => Ok(None),
+        Some(bytes) => codec::decode(&bytes).map(Some).map_err(|_| Error::CorruptStore),
+    }
+}
+
+/// Encodes and writes a row.
+pub(crate) fn save<T: Encode>(vault: &mut dyn Vault, key: &[u8], value: &T) -> Result<()> {
+    let bytes = Zeroizing::new(codec::encode(value)?);
+    Ok(vault.put(key, &bytes)?)
+}
+
+/// Deletes every row under `prefix`.
+pub(crate) fn delete_all(vault: &mut dyn Vault, prefix: &[u8]) -> Result<()> {
+    for found in vault.scan(prefix)? {
+        vault.delete(&found.key)?;
+    }
+    Ok(())
+}
+
+/// A vault in memory, for tests and simulations. `Clone` is a snapshot: restoring one is restoring a backup.
+#[derive(Clone, Default)]
+pub struct MemoryVault {
+    rows: BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>,
+}
+
+impl Vault for MemoryVault {
+    fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        Ok(self.rows.get(key).cloned())
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), VaultError> {
+        self.rows.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), VaultError> {
+        self.rows.remove(key);
+        Ok(())
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Found>, VaultError> {
+        let rows = self.rows.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
+        Ok(rows.map(|(key, value)| Found { key: key.clone(), value: value.clone() }).collect())
+    }
+}

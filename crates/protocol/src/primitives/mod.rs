@@ -4,7 +4,10 @@
 
 pub mod aead;
 pub mod dh;
+pub(crate) mod fingerprint;
 pub mod kdf;
 pub mod kem;
+#[cfg(test)]
+mod known_answers;
 pub mod secret;
 pub mod sign;

@@ -1,0 +1,137 @@
+//! The safety number of two people: 60 digits that both read aloud, or a code that one scans from the other's screen.
+//!
+//! The algorithm is Signal's numeric fingerprint; the key carries a type byte of our own, and the id hashed is the PersonId,
+//! so that the number changes exactly when an identity does. How an outcome is remembered is not this file's concern.
+
+use crate::PersonId;
+use crate::primitives::fingerprint;
+use crate::primitives::sign::VerifyingKey;
+use std::fmt;
+use subtle::ConstantTimeEq;
+
+/// Type byte of an Ed25519 identity key.
+const KEY_TYPE: u8 = 0x0e;
+const ITERATIONS: u32 = 5200;
+/// Says in the scannable form which kind of id was hashed: 1 and 2 are in use elsewhere.
+const SCAN_VERSION: u8 = 3;
+
+/// The safety number between the person here and somebody else.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SafetyNumber {
+    local: [u8; 32],
+    remote: [u8; 32],
+}
+
+/// Why a scanned code is no proof.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ScanError {
+    /// Not a scannable safety number at all.
+    #[error("this is no safety number")]
+    Malformed,
+    /// Made by another version.
+    #[error("the other app has another version; update the older one")]
+    Version,
+    /// The code on one's own screen.
+    #[error("this is your own code; scan the one on the other screen")]
+    OwnCode,
+    /// The keys differ.
+    #[error("the safety numbers do not match: do not trust this conversation")]
+    NotMatching,
+}
+
+impl SafetyNumber {
+    /// The number between two people.
+    pub fn between(mine: (&PersonId, &VerifyingKey), theirs: (&PersonId, &VerifyingKey)) -> Self {
+        let party = |(person, key): (&PersonId, &VerifyingKey)| {
+            fingerprint_of(&key33(key), person.as_bytes(), ITERATIONS)
+        };
+        Self { local: party(mine), remote: party(theirs) }
+    }
+
+    /// The 60 digits, the same on both sides.
+    pub fn digits(&self) -> String {
+        let (local, remote) = (digits_of(&self.local), digits_of(&self.remote));
+        if local <= remote { local + &remote } else { remote + &local }
+    }
+
+    /// What a screen shows for the other's camera.
+    pub fn scannable(&self) -> Vec<u8> {
+        scannable(SCAN_VERSION, &self.local, &self.remote)
+    }
+
+    /// Compares with what was scanned from the other's screen.
+    pub fn compare(&self, scanned: &[u8]) -> Result<(), ScanError> {
+        self.compare_version(SCAN_VERSION, scanned)
+    }
+
+    fn compare_version(&self, version: u8, scanned: &[u8]) -> Result<(), ScanError> {
+        let (their_version, their_local, their_remote) = read_scannable(scanned)?;
+        if their_version != version {
+            return Err(ScanError::Version);
+        }
+        if (their_local.ct_eq(&self.remote) & their_remote.ct_eq(&self.local)).into() {
+            return Ok(());
+        }
+        let own = their_local.ct_eq(&self.local) & their_remote.ct_eq(&self.remote);
+        Err(if own.into() { ScanError::OwnCode } else { ScanError::NotMatching })
+    }
+}
+
+impl fmt::Display for SafetyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, digit) in self.digits().chars().enumerate() {
+            if place > 0 && place % 5 == 0 {
+                f.write_str(" ")?;
+            }
+            write!(f, "{digit}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SafetyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SafetyNumber({self})")
+    }
+}
+
+fn key33(key: &VerifyingKey) -> [u8; 33] {
+    let mut bytes = [KEY_TYPE; 33];
+    let (_, rest) = bytes.split_at_mut(1);
+    rest.copy_from_slice(key.as_bytes());
+    bytes
+}
+
+/// The first 32 bytes of the iterated hash: all that digits and scannable code use.
+fn fingerprint_of(key33: &[u8; 33], id: &[u8], iterations: u32) -> [u8; 32] {
+    let mut first = [0; 32];
+    first.iter_mut().zip(fingerprint::iterated(key33, id, iterations)).for_each(|(to, from)| *to = from);
+    first
+}
+
+/// Six five-byte big-endian numbers, each modulo 100 000.
+fn digits_of(fingerprint: &[u8; 32]) -> String {
+    let groups = fingerprint.chunks_exact(5).take(6);
+    groups
+        .map(|group| {
+            let number = group.iter().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+            format!("{:05}", number % 100_000)
+        })
+        .collect()
+}
+
+/// Protobuf { 1: version, 2: { 1: local }, 3: { 1: remote } }; versions below 128 are one byte.
+fn scannable(version: u8, local: &[u8; 32], remote: &[u8; 32]) -> Vec<u8> {
+    let head = [0x08, version, 0x12, 0x22, 0x0a, 0x20];
+    [&head[..], local, &[0x1a, 0x22, 0x0a, 0x20], remote].concat()
+}
+
+fn read_scannable(bytes: &[u8]) -> Result<(u8, [u8; 32], [u8; 32]), ScanError> {
+    let parts = (|| {
+        let (&version, rest) = bytes.strip_prefix(&[0x08])?.split_first()?;
+        let (local, rest) = rest.strip_prefix(&[0x12, 0x22, 0x0a, 0x20])?.split_first_chunk::<32>()?;
+        let remote: &[u8; 32] = rest.strip_prefix(&[0x1a, 0x22, 0x0a, 0x20])?.try_into().ok()?;
+        (version < 0x80).then_some((version, *local, *remote))
+    })();
+    parts.ok_or(ScanError::Malformed)
+}

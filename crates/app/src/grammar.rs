@@ -1,0 +1,373 @@
+//! The grammar of the command line, and nothing else: what can be typed and how `--help` explains it.
+//! Scripts rely on it, so words are only ever added. What a command does stands in `commands`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "conclave", version, about, propagate_version = true, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    /// Directory of this account's data [default: the user's data directory]
+    #[arg(long, global = true, env = "CONCLAVE_DATA", value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Print JSON: results on standard output, one error object on standard error
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// How long to wait for the relay [default: 15]
+    #[arg(long, global = true, env = "CONCLAVE_TIMEOUT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    pub(crate) timeout: Option<u64>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start talking: a relay on this machine, and an account if there is none
+    #[command(
+        after_help = "Examples:\n  conclave up\n  CONCLAVE_NAME=mike CONCLAVE_PASSPHRASE=… conclave up\n  conclave --data ~/sean up --name sean --relay http://127.0.0.1:7400"
+    )]
+    Up(UpArgs),
+    /// Watch three people talk in a group, each a process of its own, in a temporary directory
+    Demo,
+    /// Run a relay
+    #[command(
+        after_help = "Examples:\n  conclave relay --data ./relay --listen 127.0.0.1:7400\n  conclave relay --data ./relay --listen 127.0.0.1:7400 --registration invite --invite tulip-42"
+    )]
+    Relay(RelayArgs),
+    /// Make or show this account
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  conclave account create mike --relay http://127.0.0.1:7400\n  conclave account show --json"
+    )]
+    Account(AccountCommand),
+    /// People you know
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  conclave contact add sean@127.0.0.1:7400\n  conclave contact verify sean"
+    )]
+    Contact(ContactCommand),
+    /// Groups: make them, change who is in, leave
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  conclave group new Trip\n  conclave group add Trip sean steve\n  conclave group info Trip --json"
+    )]
+    Group(GroupCommand),
+    /// Send a message and return once the relay holds it
+    #[command(
+        after_help = "Examples:\n  conclave send sean \"Meet at nine\"\n  echo \"Meet at nine\" | conclave send Trip -\n\nWith no answer from the relay in time the message stays queued (exit 75): the next command sends it."
+    )]
+    Send(SendArgs),
+    /// Fetch what is new and print a conversation
+    #[command(
+        after_help = "Examples:\n  conclave read sean\n  conclave read Trip --new --json\n  conclave read Trip --limit 20 --follow"
+    )]
+    Read(ReadArgs),
+    /// Fetch and apply everything, send what waits, and say what happened
+    Sync,
+    /// People who wrote or invited you and whom you don't know yet
+    #[command(subcommand, after_help = "Examples:\n  conclave request list\n  conclave request accept Trip")]
+    Request(RequestCommand),
+    /// A plain line-by-line chat; piped input is sent line by line
+    #[command(after_help = "Examples:\n  conclave chat sean\n  printf 'one\\ntwo\\n' | conclave chat Trip")]
+    Chat(ChatArgs),
+    /// Print a completion script for a shell
+    #[command(
+        after_help = "Example:\n  conclave completions bash > ~/.local/share/bash-completion/completions/conclave"
+    )]
+    Completions {
+        /// Which shell
+        shell: Shell,
+    },
+}
+
+/// `conclave up`
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Your name, for a new account
+    #[arg(long, env = "CONCLAVE_NAME")]
+    pub(crate) name: Option<String>,
+    /// Use this relay instead of starting one here
+    #[arg(long, env = "CONCLAVE_RELAY", value_name = "URL")]
+    pub(crate) relay: Option<String>,
+}
+
+/// `conclave relay`
+#[derive(Debug, Args)]
+pub(crate) struct RelayArgs {
+    /// Address to listen on; port 0 lets the system choose [default: 127.0.0.1:7400]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Who may make an account here [default: open, or invite if a code is given]
+    #[arg(long, value_enum)]
+    pub(crate) registration: Option<RegistrationMode>,
+    /// A code that admits to registration (repeatable)
+    #[arg(long, value_name = "CODE")]
+    pub(crate) invite: Vec<String>,
+    /// The host in handles (`name@HOST`) [default: the address listened on]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Days for which messages wait for a member who is away [default: 45]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) retention: Option<u32>,
+}
+
+/// Who may register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RegistrationMode {
+    /// Everybody who can connect
+    Open,
+    /// Who knows one of the `--invite` codes
+    Invite,
+    /// Nobody
+    Closed,
+}
+
+/// `conclave account …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum AccountCommand {
+    /// Make this data directory's account
+    Create {
+        /// The name others find you by: a-z, 0-9, `.`, `_`, `-`
+        name: String,
+        /// The relay's address
+        #[arg(long, env = "CONCLAVE_RELAY", value_name = "URL")]
+        relay: Option<String>,
+        /// The code the relay's owner gave you, where it asks for one
+        #[arg(long, env = "CONCLAVE_INVITE", value_name = "CODE", hide_env_values = true)]
+        invite: Option<String>,
+    },
+    /// Print handle, relay and keys' names
+    Show,
+}
+
+/// `conclave contact …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContactCommand {
+    /// Look somebody up and pin their identity
+    Add {
+        /// `name`, or `name@host[:port]`
+        who: String,
+    },
+    /// Print the safety number; both compare it over a call or in person
+    Verify {
+        /// A contact
+        who: String,
+        /// Note that both of you saw the same number
+        #[arg(long)]
+        confirm: bool,
+    },
+    /// Everybody you know
+    List,
+}
+
+/// `conclave group …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// Make a group; prints its id
+    New {
+        /// What to call it
+        group: String,
+        /// How its messages are encrypted
+        #[arg(long, value_enum, default_value_t = SchemeName::SenderKeys)]
+        scheme: SchemeName,
+    },
+    /// Add people; they need not be online
+    Add {
+        /// Name or id
+        group: String,
+        /// Whom to add
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Remove people; they can read nothing from then on
+    Remove {
+        /// Name or id
+        group: String,
+        /// Whom to remove
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Leave a group; what was said stays readable here
+    Leave {
+        /// Name or id
+        group: String,
+    },
+    /// All groups
+    List,
+    /// Name, scheme, epoch and members
+    Info {
+        /// Name or id
+        group: String,
+    },
+    /// Give a group another name, for everybody in it
+    Rename {
+        /// Name or id
+        group: String,
+        /// The new name
+        name: String,
+    },
+    /// Say what somebody may do
+    Role {
+        /// Name or id
+        group: String,
+        /// A member
+        who: String,
+        /// The new role
+        role: RoleName,
+    },
+}
+
+/// The schemes a group can be made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemeName {
+    /// Through each pair's double ratchet (up to 100 devices)
+    Pairwise,
+    /// One ratcheting key per sender (up to 300 devices)
+    SenderKeys,
+    /// MLS (not available yet)
+    Tree,
+}
+
+impl SchemeName {
+    /// The scheme's name in data and in the grammar.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pairwise => "pairwise",
+            Self::SenderKeys => "sender-keys",
+            Self::Tree => "tree",
+        }
+    }
+}
+
+/// The roles a member can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// May talk
+    Member,
+    /// May also add, remove and rename
+    Administrator,
+}
+
+/// `conclave send`
+#[derive(Debug, Args)]
+pub(crate) struct SendArgs {
+    /// A group or a person, by name, handle or id
+    pub(crate) target: String,
+    /// What to say; `-` reads standard input
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) text: String,
+}
+
+/// `conclave read`
+#[derive(Debug, Args)]
+pub(crate) struct ReadArgs {
+    /// A group or a person, by name, handle or id
+    pub(crate) target: String,
+    /// Only what no `read --new` printed before
+    #[arg(long)]
+    pub(crate) new: bool,
+    /// Only the last N
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+    /// Go on printing as messages arrive
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// `conclave chat`
+#[derive(Debug, Args)]
+pub(crate) struct ChatArgs {
+    /// A group or a person, by name, handle or id
+    pub(crate) target: String,
+}
+
+/// `conclave request …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RequestCommand {
+    /// Who is waiting
+    List,
+    /// Take part; what was said meanwhile is kept
+    Accept {
+        /// A request's name or id
+        request: String,
+    },
+    /// Leave it
+    Decline {
+        /// A request's name or id
+        request: String,
+    },
+    /// Leave it, and take no further request from that person
+    Block {
+        /// A request's name or id
+        request: String,
+    },
+}
+
+const EXAMPLES: &str = "\
+A first conversation:
+  conclave up                                        a relay and your account
+  conclave contact add sean                          somebody on the same relay
+  conclave send sean \"Hello\"                         one message
+  conclave group new Trip && conclave group add Trip sean steve
+  conclave chat Trip
+
+The passphrase is read from CONCLAVE_PASSPHRASE, else asked for.
+Exit codes: 0 done, 1 refused, 2 usage, 69 relay unreachable, 75 queued, 77 locked.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_grammar_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_fixed_form_parses() {
+        for line in [
+            "conclave relay --data DIR --listen 127.0.0.1:7400",
+            "conclave --data DIR account create NAME --relay http://127.0.0.1:7400",
+            "conclave --data DIR account show --json",
+            "conclave --data DIR contact add WHO",
+            "conclave --data DIR contact verify WHO",
+            "conclave --data DIR group new GROUP",
+            "conclave --data DIR group new GROUP --scheme pairwise",
+            "conclave --data DIR group new GROUP --scheme sender-keys",
+            "conclave --data DIR group new GROUP --scheme tree",
+            "conclave --data DIR group add GROUP WHO WHO",
+            "conclave --data DIR group remove GROUP WHO WHO",
+            "conclave --data DIR group info GROUP --json",
+            "conclave --data DIR send GROUP TEXT --timeout 3",
+            "conclave --data DIR send GROUP -",
+            "conclave --data DIR send GROUP -- --TEXT",
+            "conclave --data DIR read WHO --new --limit 5 --follow --json",
+            "conclave --data DIR sync",
+            "conclave --data DIR request list --json",
+            "conclave --data DIR request accept WHO --json",
+            "conclave --data DIR request decline WHO",
+            "conclave --data DIR request block WHO",
+        ] {
+            Cli::try_parse_from(line.split(' ')).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_negative_timeouts_and_unknown_words_are_refused() {
+        for line in [
+            "conclave",
+            "conclave frob",
+            "conclave send x y --timeout -1",
+            "conclave group add G",
+            "conclave relay --listen nowhere",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Real processes for the tests: a relay that can be killed and restarted on its port, and people, each
+//! with a data directory of their own. Nothing here sleeps: it waits for lines of output and for ends.
+#![allow(dead_code, reason = "each test file uses its part of this")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Far longer than anything takes: a test that gets here has hung, and says so instead of waiting for ever.
+const HUNG: Duration = Duration::from_secs(120);
+
+/// The binary under test, in a clean environment.
+pub fn conclave(home: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CONCLAVE_") && name != "CONCLAVE_LOG") {
+        command.env_remove(name);
+    }
+    command.env("HOME", home).env_remove("XDG_DATA_HOME").env("CONCLAVE_PASSPHRASE", "correct horse battery staple");
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A directory, a relay and whoever is made in it.
+pub struct World {
+    dir: TempDir,
+    relay: Option<Running>,
+    pub url: String,
+    address: String,
+}
+
+impl World {
+    /// Start a relay on a port that the system chooses.
+    pub fn new() -> Self {
+        let mut world =
+            Self { dir: tempfile::tempdir().unwrap(), relay: None, url: String::new(), address: "127.0.0.1:0".to_owned() };
+        world.start_relay();
+        world
+    }
+
+    /// Start the relay, after the first time on the same port.
+    pub fn start_relay(&mut self) {
+        let mut command = conclave(self.dir.path());
+        command.args(["--data", self.path("relay").to_str().unwrap(), "--json", "relay", "--listen", &self.address]);
+        let relay = Running::start(command);
+        let first: Value = serde_json::from_str(&relay.line()).unwrap();
+        self.url = first["url"].as_str().unwrap().to_owned();
+        self.address = first["listening"].as_str().unwrap().to_owned();
+        self.relay = Some(relay);
+    }
+
+    /// `kill -9` and wait until it is gone.
+    pub fn kill_relay(&mut self) {
+        self.relay.take().unwrap().kill();
+    }
+
+    /// The host part of handles at this relay.
+    pub fn host(&self) -> &str {
+        &self.address
+    }
+
+    /// Somebody with an account.
+    pub fn person(&self, name: &str) -> Person {
+        let person = self.newcomer(name);
+        person.ok(&["account", "create", name, "--relay", &self.url]);
+        person
+    }
+
+    /// Somebody without one.
+    pub fn newcomer(&self, name: &str) -> Person {
+        Person {
+            name: name.to_owned(),
+            handle: format!("{name}@{}", self.address),
+            data: self.path(name),
+            home: self.path(""),
+        }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+}
+
+/// Somebody's data directory and the command run on it.
+#[derive(Clone)]
+pub struct Person {
+    pub name: String,
+    pub handle: String,
+    pub data: PathBuf,
+    home: PathBuf,
+}
+
+impl Person {
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = conclave(&self.home);
+        command.arg("--data").arg(&self.data).args(args);
+        command
+    }
+
+    /// Run to the end, whatever it is.
+    pub fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    /// Run, succeed, give what was printed.
+    pub fn ok(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let said = String::from_utf8(output.stdout).unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{} {args:?}: {:?}\n{said}{error}", self.name, output.status);
+        said
+    }
+
+    /// Run and fail with this exit code; gives the error object's code.
+    pub fn fails(&self, exit: i32, args: &[&str]) -> String {
+        let output = self.command(args).arg("--json").output().unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(exit), "{} {args:?}\n{said}{error}", self.name);
+        let object: BTreeMap<String, String> = serde_json::from_str(error.trim()).unwrap_or_else(|e| panic!("{e}: {error}"));
+        assert_eq!(object.keys().collect::<Vec<_>>(), ["code", "hint", "message"], "{error}");
+        object["code"].clone()
+    }
+
+    /// The conversation as `read --json` prints it.
+    pub fn read(&self, target: &str) -> Vec<Value> {
+        self.read_with(target, &[])
+    }
+
+    pub fn read_with(&self, target: &str, more: &[&str]) -> Vec<Value> {
+        let said = self.ok(&[&["read", target, "--json"], more].concat());
+        said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The texts of the conversation.
+    pub fn texts(&self, target: &str) -> Vec<String> {
+        texts(&self.read(target))
+    }
+
+    /// Handles of a group's members, sorted.
+    pub fn members(&self, group: &str) -> Vec<String> {
+        let info: Value = serde_json::from_str(&self.ok(&["group", "info", group, "--json"])).unwrap();
+        let mut handles: Vec<String> =
+            info["members"].as_array().unwrap().iter().map(|m| m["handle"].as_str().unwrap().to_owned()).collect();
+        handles.sort();
+        handles
+    }
+
+    /// Send lines through one `chat`, as a script would pipe them.
+    pub fn pipe(&self, target: &str, lines: &[String]) {
+        let mut chat = self.start_with_input(&["chat", target]);
+        chat.say(&lines.join("\n"));
+        chat.finish();
+    }
+
+    /// Start without waiting for the end.
+    pub fn start(&self, args: &[&str]) -> Running {
+        Running::start(self.command(args))
+    }
+
+    pub fn start_with_input(&self, args: &[&str]) -> Running {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped());
+        Running::start(command)
+    }
+}
+
+pub fn texts(messages: &[Value]) -> Vec<String> {
+    messages.iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect()
+}
+
+/// A process whose output is read line by line. Killed when dropped.
+pub struct Running {
+    child: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        std::thread::spawn(move || {
+            for line in out.lines().map_while(Result::ok) {
+                // The test may have seen enough.
+                let _ = sender.send(line);
+            }
+        });
+        Self { input: child.stdin.take(), child, lines }
+    }
+
+    /// The next line it prints.
+    pub fn line(&self) -> String {
+        self.lines.recv_timeout(HUNG).expect("the process ended or hangs without printing the line waited for")
+    }
+
+    /// Lines up to one that `wanted` likes; all of them are given.
+    pub fn lines_until(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut seen = Vec::new();
+        loop {
+            seen.push(self.line());
+            if wanted(seen.last().unwrap()) {
+                return seen;
+            }
+        }
+    }
+
+    /// Type a line.
+    pub fn say(&mut self, text: &str) {
+        let input = self.input.as_mut().unwrap();
+        writeln!(input, "{text}").unwrap();
+        input.flush().unwrap();
+    }
+
+    /// End its input, wait for its end, which must be a good one; gives what it printed.
+    pub fn finish(mut self) -> Vec<String> {
+        self.input = None;
+        let status = self.child.wait().unwrap();
+        assert!(status.success(), "{status:?}");
+        self.lines.iter().collect()
+    }
+
+    /// `kill -9`, and gone when this returns.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -25,6 +25,7 @@ labels! {
     REJOIN = "rejoin", "signature by the device key: a request to rejoin";
     KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
     HANDSHAKE = "handshake", "keys: from the handshake's key material to root and chain";
+    HANDSHAKE_DATA = "handshake data", "hash: who and what a handshake is between";
     HANDSHAKE_HEADER = "handshake header", "key: seals the initiator's identity in a first message";
     SESSION_ID = "session id", "hash: a session's id from its base key";
     RATCHET_ROOT = "ratchet root", "keys: a Diffie-Hellman ratchet step";

@@ -57,6 +57,8 @@ pub(crate) enum Row {
     Skipped = 12,
     /// A skipped message key's place in line, by session and age.
     SkippedOrder = 13,
+    /// What an unanswered session sends with each message, by peer device and session id.
+    FirstHeader = 14,
     /// A group's state: epoch keys, counters, view.
     Group = 20,
     /// A group's roster.

@@ -32,9 +32,7 @@ pub struct UnverifiedDeviceList {
 }
 
 /// One device of a list.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct ListedDevice {
     /// The device.
     pub device: DeviceId,
@@ -105,8 +103,7 @@ impl DeviceList {
         devices.sort_by_key(|listed| listed.device);
         let public = *identity.public();
         let (person, expires) = (PersonId::of(&public), now.plus(LIFETIME));
-        let body =
-            Body { format: VERSION, person, identity: public, version, issued: now, expires, devices };
+        let body = Body { format: VERSION, person, identity: public, version, issued: now, expires, devices };
         let bytes = codec::encode(&body)?;
         let signature = identity.sign(labels::DEVICE_LIST, &bytes);
         let signed = codec::encode(&UnverifiedDeviceList { body: bytes.into(), signature })?;

@@ -151,9 +151,29 @@ mod tests {
     fn other_spellings_are_refused_not_folded() {
         let long = format!("{}@h", "a".repeat(33));
         for text in [
-            "", "mike", "@h", "a@h", "Mike@h", "mike@H", ".mike@h", "mi ke@h", "mike@", "mike@h:", "mike@h:0",
-            "mike@h:080", "mike@h:65536", "mike@-h", "mike@h-", "mike@h..i", "mike@h@i", "mike@h/x", "mïke@h",
-            "mike@[::1", "mike@[0:0::1]", "mike@[::1]x", long.as_str(),
+            "",
+            "mike",
+            "@h",
+            "a@h",
+            "Mike@h",
+            "mike@H",
+            ".mike@h",
+            "mi ke@h",
+            "mike@",
+            "mike@h:",
+            "mike@h:0",
+            "mike@h:080",
+            "mike@h:65536",
+            "mike@-h",
+            "mike@h-",
+            "mike@h..i",
+            "mike@h@i",
+            "mike@h/x",
+            "mïke@h",
+            "mike@[::1",
+            "mike@[0:0::1]",
+            "mike@[::1]x",
+            long.as_str(),
         ] {
             assert_eq!(Handle::parse(text).err(), Some(Misuse::BadHandle.into()), "{text}");
             let bytes = codec::encode(&VLBytes::from(text.as_bytes())).unwrap();

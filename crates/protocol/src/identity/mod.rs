@@ -19,9 +19,7 @@ use crate::{DeviceId, PersonId};
 use tls_codec::{TlsDeserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// Somebody's device, its keys taken from a verified list or from a roster.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct PeerDevice {
     /// Whose device it is.
     pub person: PersonId,

@@ -4,7 +4,8 @@ use sha2::{Digest, Sha512};
 
 /// h = SHA-512(0x0000 ‖ key ‖ id ‖ key), then h = SHA-512(h ‖ key) until `iterations` hashes are done.
 pub(crate) fn iterated(key: &[u8; 33], id: &[u8], iterations: u32) -> [u8; 64] {
-    let mut hash = Sha512::new().chain_update([0, 0]).chain_update(key).chain_update(id).chain_update(key).finalize();
+    let mut hash =
+        Sha512::new().chain_update([0, 0]).chain_update(key).chain_update(id).chain_update(key).finalize();
     for _ in 1..iterations {
         hash = Sha512::new().chain_update(hash).chain_update(key).finalize();
     }

@@ -1,10 +1,11 @@
 //! A handle: `name@host[:port]`, where a person is found. It is an address and proves nothing.
 
+use crate::codec::VLBytes;
 use crate::{Error, Misuse, Result};
 use std::fmt;
 use std::io::{Read, Write};
 use std::str::FromStr;
-use tls_codec::{Deserialize, DeserializeBytes, Serialize, Size, VLBytes};
+use tls_codec::{Deserialize, DeserializeBytes, Serialize, Size};
 
 const MAX_NAME: usize = 32;
 const MAX_HOST: usize = 253;

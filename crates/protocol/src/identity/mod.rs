@@ -7,6 +7,8 @@ mod account;
 mod device_list;
 mod handle;
 mod safety_number;
+#[cfg(test)]
+mod tests;
 
 pub use account::Account;
 pub use device_list::{DeviceList, ListedDevice, MAX_DEVICES, UnverifiedDeviceList};

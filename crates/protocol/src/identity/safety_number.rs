@@ -135,3 +135,85 @@ fn read_scannable(bytes: &[u8]) -> Result<(u8, [u8; 32], [u8; 32]), ScanError> {
     })();
     parts.ok_or(ScanError::Malformed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vectors() -> std::collections::BTreeMap<&'static str, &'static str> {
+        let file = include_str!("../../../../vectors/numeric-fingerprint.txt");
+        let lines = file.lines().filter(|line| !line.starts_with('#'));
+        lines
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| (name.trim(), value.trim()))
+            .collect()
+    }
+
+    fn party(key: &str, id: &str) -> [u8; 32] {
+        fingerprint_of(&hex::decode(key).unwrap().try_into().unwrap(), id.as_bytes(), ITERATIONS)
+    }
+
+    #[test]
+    fn public_vectors() {
+        let v = vectors();
+        let alice = party(v["alice_identity_key"], v["alice_id"]);
+        let bob = party(v["bob_identity_key"], v["bob_id"]);
+        let at_alice = SafetyNumber { local: alice, remote: bob };
+        let at_bob = SafetyNumber { local: bob, remote: alice };
+        let digits = v["displayable (both sides, v1 and v2)"];
+        assert_eq!((at_alice.digits().as_str(), at_bob.digits().as_str()), (digits, digits));
+        for (version, code) in [(1, "alice_scannable_v1"), (2, "alice_scannable_v2")] {
+            let code = hex::decode(v[code]).unwrap();
+            assert_eq!(scannable(version, &alice, &bob), code);
+            assert_eq!(at_bob.compare_version(version, &code), Ok(()));
+            assert_eq!(at_bob.compare_version(3 - version, &code), Err(ScanError::Version));
+        }
+        assert_eq!(scannable(1, &bob, &alice), hex::decode(v["bob_scannable_v1"]).unwrap());
+    }
+
+    #[test]
+    fn own_vectors() {
+        let key = |from: u8| hex::encode([vec![5], (from..from + 32).collect()].concat());
+        let (x, y) = (party(&key(0), "alice"), party(&key(0x20), "bob"));
+        assert_eq!(hex::encode(x), "3894fa6917af1f9f1beef79507f275cd8a7824d01e0220b3495d1ac3179eaa56");
+        assert_eq!(hex::encode(y), "544919ee985281edab16830893408248886ea24a3b16401159bf1b75692d3e05");
+        assert_eq!(digits_of(&x), "074479787048117252321636151710");
+        assert_eq!(digits_of(&y), "891125496683810971946796133005");
+        let number = SafetyNumber { local: y, remote: x };
+        assert_eq!(number.digits(), "074479787048117252321636151710891125496683810971946796133005");
+        assert!(number.to_string().starts_with("07447 97870 48117 "));
+        let code = scannable(2, &x, &y);
+        assert_eq!(hex::encode(&code[..6]), "080212220a20");
+        assert_eq!(hex::encode(&code[38..42]), "1a220a20");
+    }
+
+    #[test]
+    fn scanning_tells_match_mismatch_own_code_and_nonsense_apart() {
+        let (a, b, c) = ([1; 32], [2; 32], [3; 32]);
+        let number = |local, remote| SafetyNumber { local, remote };
+        let mine = number(a, b);
+        assert_eq!(mine.compare(&number(b, a).scannable()), Ok(()));
+        assert_eq!(mine.compare(&mine.scannable()), Err(ScanError::OwnCode));
+        assert_eq!(mine.compare(&number(b, c).scannable()), Err(ScanError::NotMatching));
+        assert_eq!(mine.compare(&number(c, a).scannable()), Err(ScanError::NotMatching));
+        assert_eq!(mine.compare(&scannable(1, &b, &a)), Err(ScanError::Version));
+        let code = number(b, a).scannable();
+        for cut in 0..code.len() {
+            assert_eq!(mine.compare(&code[..cut]), Err(ScanError::Malformed));
+        }
+        assert_eq!(mine.compare(&[&code[..], &[0]].concat()), Err(ScanError::Malformed));
+    }
+
+    #[test]
+    fn the_number_is_equal_on_both_sides_and_differs_with_key_and_person() {
+        let mut bench = crate::testing::Bench::new(1);
+        let mut cx = bench.cx();
+        let mut key = || *crate::primitives::sign::SigningKey::generate(&mut cx).public();
+        let (mine, theirs, other) = (key(), key(), key());
+        let (me, them) = (PersonId::of(&mine), PersonId::of(&theirs));
+        let number = SafetyNumber::between((&me, &mine), (&them, &theirs)).digits();
+        assert_eq!(number, SafetyNumber::between((&them, &theirs), (&me, &mine)).digits());
+        assert_ne!(number, SafetyNumber::between((&me, &mine), (&them, &other)).digits());
+        assert_ne!(number, SafetyNumber::between((&me, &mine), (&me, &theirs)).digits());
+    }
+}

@@ -2,6 +2,7 @@
 
 use super::secret::{AeadKey, KemSeed, KemShared, Secret};
 use super::{aead, kdf};
+use crate::codec::VLBytes;
 use crate::labels::{self, Label};
 use crate::{Context, PeerFault, Result};
 use libcrux_ml_kem::mlkem768;
@@ -48,7 +49,7 @@ pub struct XWingSecret(Secret<KemSeed>);
 #[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct SealedTo {
     kem: XWingCiphertext,
-    sealed: tls_codec::VLBytes,
+    sealed: VLBytes,
 }
 
 /// Seals `plaintext` to the holder of `to`.

@@ -184,3 +184,26 @@ impl DeviceList {
         Err(PeerFault::RolledBack.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_signed_by_a_key_that_is_not_the_persons_is_refused() {
+        let mut bench = crate::testing::Bench::new(1);
+        let (mine, theirs) = {
+            let mut cx = bench.cx();
+            (SigningKey::generate(&mut cx), SigningKey::generate(&mut cx))
+        };
+        let device = DeviceId([1; 16]);
+        let dh = *crate::primitives::dh::DhSecret::generate(&mut bench.cx()).public();
+        let listed = ListedDevice { device, signing: *mine.public(), dh };
+        let mut body = DeviceList::sign(&mine, 1, vec![listed], Timestamp(5)).unwrap().body;
+        body.person = PersonId::of(theirs.public());
+        let bytes = codec::encode(&body).unwrap();
+        let signature = mine.sign(labels::DEVICE_LIST, &bytes);
+        let forged = UnverifiedDeviceList { body: bytes.into(), signature };
+        assert_eq!(forged.verify().err(), Some(PeerFault::WrongAddress.into()));
+    }
+}

@@ -195,3 +195,35 @@ fn open_initiator(shared: &Secret<KemShared>, first: &FirstHeader) -> Result<Ini
 fn header_key(shared: &Secret<KemShared>) -> Secret<AeadKey> {
     kdf::derive(shared.expose(), &[], labels::HANDSHAKE_HEADER, &[])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Bench;
+
+    #[test]
+    fn the_associated_data_binds_every_party_key_and_list_version() {
+        let mut bench = Bench::new(1);
+        let mut cx = bench.cx();
+        let kems = [0, 1].map(|_| crate::primitives::kem::MlKemSecret::generate(&mut cx).public());
+        let mut seen = std::collections::BTreeSet::new();
+        // In round n the n-th input is another one; round 9 changes nothing.
+        let mut key = || *DhSecret::generate(&mut cx).public();
+        let keys = [key(), key()];
+        let signing = *crate::primitives::sign::SigningKey::generate(&mut bench.cx()).public();
+        for round in 0..10 {
+            let is = |place: usize| usize::from(round == place);
+            let initiator = Initiator {
+                person: PersonId([is(0) as u8; 32]),
+                device: DeviceId([is(1) as u8; 16]),
+                dh: keys[is(2)],
+                own_list: is(3) as u64,
+                peer_list: is(4) as u64,
+            };
+            let (person, device) = (PersonId([is(5) as u8; 32]), DeviceId([is(6) as u8; 16]));
+            let responder = PeerDevice { person, device, signing, dh: keys[is(7)] };
+            seen.insert(associated_data(&initiator, &responder, &kems[is(8)]));
+        }
+        assert_eq!(seen.len(), 10);
+    }
+}

@@ -77,6 +77,9 @@ pub enum PeerFault {
     /// A hash or tag inside does not match.
     #[error("does not match its hash")]
     HashMismatch,
+    /// The relay's numbers can't be: a turn that falls or leaps.
+    #[error("the relay contradicts itself")]
+    RelayLied,
     /// No slice where one is needed.
     #[error("nothing for this device")]
     NoSlice,
@@ -131,6 +134,9 @@ pub enum Misuse {
     /// The group is full for its scheme.
     #[error("the group is full: {0} devices with this scheme")]
     GroupFull(usize),
+    /// An entry out of its place in the log.
+    #[error("entries must be received in the order of the log")]
+    OutOfOrder,
     /// The scheme is not built.
     #[error("this scheme is not available in this version")]
     SchemeUnavailable,

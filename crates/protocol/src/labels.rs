@@ -21,7 +21,6 @@ labels! {
     ONE_TIME_PREKEY = "one-time prekey", "signature by the device key: a one-time prekey";
     JOIN_KEY = "join key", "signature by the device key: a join key";
     LETTER = "letter", "seal to an inbox key: a letter";
-    INVITATION = "invitation", "signature by the device key: an invitation in a letter";
     REJOIN = "rejoin", "signature by the device key: a request to rejoin";
     KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
     HANDSHAKE = "handshake", "keys: from the handshake's key material to root and chain";
@@ -52,13 +51,12 @@ labels! {
     WELCOME_SIGNATURE = "welcome signature", "signature by the adder's leaf key: a welcome";
     LEAVE = "leave", "signature by the leaf key: a request to leave";
     VIEW = "view", "hash: the running hash of a channel's log";
-    SHARED_PART = "shared part", "hash: an entry's shared part";
     CHAT_SIGNATURE = "chat signature", "signature by the leaf key: a chat message";
     CHAT_KEY = "chat key", "key: the AEAD key of a chat message from chain key and salt";
     KEY_COMMITMENT = "key commitment", "hash: commits a ciphertext to its key";
+    PAIRWISE_CONTENT = "pairwise content", "hash: binds a content key to its content";
     PAIRWISE_SLICE = "pairwise slice", "associated data: a content key through a session";
     SENDER_KEY_SLICE = "sender key distribution", "associated data: a sender key through a session";
-    SENDER_CHAIN = "sender chain", "key: a fresh sender chain";
     SENDER_CHAIN_MIX = "sender chain mix", "keys: chain and heal root moved by a commit";
 }
 

@@ -4,7 +4,7 @@
 //! under which key the disk is encrypted, is the store's concern. A row is small (≤ 4 kB in the steady state).
 
 use crate::codec::{self, Decode, Encode};
-use crate::{Error, Result};
+use crate::{Context, Error, PeerFault, Result};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -67,9 +67,11 @@ pub(crate) enum Row {
     Leaf = 22,
     /// A pending own post of a group.
     Pending = 23,
+    /// A joining under way, by seat.
+    Joining = 26,
     /// Running hashes of a group's log, by entry number.
     View = 24,
-    /// The last counter accepted from a sender in this epoch.
+    /// The entry number of the last message of a sender.
     Counted = 25,
     /// Sender keys: a chain, by group and sender.
     Chain = 30,
@@ -132,5 +134,69 @@ impl Vault for MemoryVault {
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Found>, VaultError> {
         let rows = self.rows.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
         Ok(rows.map(|(key, value)| Found { key: key.clone(), value: value.clone() }).collect())
+    }
+}
+
+/// Changes on top of a vault, kept back until they are known to be good.
+///
+/// A peer's fault must leave no trace even where the step as a whole goes on (a void entry is passed over, but counted).
+struct Overlay<'a> {
+    base: &'a mut dyn Vault,
+    changes: BTreeMap<Vec<u8>, Option<Zeroizing<Vec<u8>>>>,
+}
+
+/// Runs a part of a step; on a peer's fault its writes are dropped and the fault is returned as a value.
+pub(crate) fn attempt<T>(
+    cx: &mut Context,
+    part: impl FnOnce(&mut Context) -> Result<T>,
+) -> Result<Result<T, PeerFault>> {
+    let mut overlay = Overlay { base: &mut *cx.vault, changes: BTreeMap::new() };
+    let outcome = part(&mut Context { vault: &mut overlay, rng: &mut *cx.rng, now: cx.now });
+    match outcome {
+        Ok(value) => {
+            let Overlay { base, changes } = overlay;
+            for (key, change) in changes {
+                match change {
+                    Some(value) => base.put(&key, &value)?,
+                    None => base.delete(&key)?,
+                }
+            }
+            Ok(Ok(value))
+        }
+        Err(Error::Peer(fault)) => Ok(Err(fault)),
+        Err(error) => Err(error),
+    }
+}
+
+impl Vault for Overlay<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
+        match self.changes.get(key) {
+            Some(change) => Ok(change.clone()),
+            None => self.base.get(key),
+        }
+    }
+
+    fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), VaultError> {
+        self.changes.insert(key.to_vec(), Some(Zeroizing::new(value.to_vec())));
+        Ok(())
+    }
+
+    fn delete(&mut self, key: &[u8]) -> Result<(), VaultError> {
+        self.changes.insert(key.to_vec(), None);
+        Ok(())
+    }
+
+    fn scan(&self, prefix: &[u8]) -> Result<Vec<Found>, VaultError> {
+        let mut rows: BTreeMap<_, _> =
+            self.base.scan(prefix)?.into_iter().map(|found| (found.key, found.value)).collect();
+        for (key, change) in
+            self.changes.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix))
+        {
+            match change {
+                Some(value) => rows.insert(key.clone(), value.clone()),
+                None => rows.remove(key),
+            };
+        }
+        Ok(rows.into_iter().map(|(key, value)| Found { key, value }).collect())
     }
 }

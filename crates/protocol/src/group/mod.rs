@@ -1,1 +1,406 @@
-//! group/mod
+//! A group is a roster and a cipher: this is where they meet.
+//!
+//! A [`Group`] is loaded from the vault for a step and dropped after it; only the vault is true. It makes posts and takes
+//! entries strictly in the order of its channel's log. Carrying them, and deciding when to heal or whom to invite, is the
+//! client's concern.
+
+mod bundles;
+mod change;
+mod cipher;
+mod epoch;
+mod follow;
+mod letter;
+mod message;
+mod pairwise;
+mod post;
+mod seal;
+mod send;
+mod sender_keys;
+#[cfg(test)]
+mod tests;
+mod welcome;
+
+pub use crate::roster::{Policy, Right, Role};
+pub use bundles::{Bundles, Need};
+pub use change::Intent;
+pub use cipher::{Promise, Scheme};
+pub use follow::{Happened, Received, ReceivedMessage, ViewCheck};
+pub use letter::{Invitation, Letter, open_letter};
+pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
+pub use welcome::Joining;
+
+use crate::codec::VLBytes;
+use crate::identity::{Account, Handle};
+use crate::primitives::kdf;
+use crate::primitives::secret::{Secret, Seed};
+use crate::primitives::sign::VerifyingKey;
+use crate::roster::{Commit, Leaf, LeafSecrets, Member, Roster, RosterBody, SUITE, SignedLeave, VERSION};
+use crate::vault::{Row, delete_all, key, load, save};
+use crate::{Context, DeviceId, Digest, Error, GroupId, MessageId, Misuse, PersonId, Result, SeatId, labels};
+use cipher::Room;
+use epoch::{Epoch, EpochKeys};
+use seal::Place;
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+/// First byte of a slice: sealed under the epoch.
+const SLICE_SEALED: u8 = 0;
+/// First byte of a slice: a welcome, sealed to a join key.
+const SLICE_WELCOME: u8 = 1;
+/// How many own values of the running hash are kept.
+const VIEWS_KEPT: u64 = 1024;
+
+/// A group as this device knows it.
+pub struct Group {
+    id: GroupId,
+    state: State,
+    roster: Roster,
+}
+
+/// Where a group lives: a relay (its URL is a hint, its id is not) and a channel there.
+#[derive(Clone, PartialEq, Eq, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct Home {
+    relay: VLBytes,
+    /// Hash of the relay's signing key.
+    pub relay_id: [u8; 32],
+    /// The channel.
+    pub channel: [u8; 16],
+}
+
+/// One person of a roster, as shown.
+pub struct PersonView<'a> {
+    /// Who.
+    pub person: PersonId,
+    /// Where found.
+    pub handle: &'a Handle,
+    /// The identity key.
+    pub identity: &'a VerifyingKey,
+    /// The role.
+    pub role: Role,
+    /// How many devices are in.
+    pub devices: usize,
+}
+
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct State {
+    scheme: u8,
+    home: Home,
+    seat: SeatId,
+    me: DeviceId,
+    commit: Digest,
+    parent_change: Digest,
+    creation: Digest,
+    keys: EpochKeys,
+    cursor: u64,
+    turn: u64,
+    view: Digest,
+    status: Status,
+    leaving: Vec<SignedLeave>,
+    last_message: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum Status {
+    Active = 0,
+    Stranded = 1,
+    Out = 2,
+}
+
+/// The shared part of an entry, opened.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum Inner {
+    Chat(message::Chat) = 1,
+    Commit(Commit) = 2,
+    Leave(SignedLeave) = 3,
+}
+
+/// An own post whose fate is not known yet: stored before it is sent, merged at acceptance, dropped on conflict.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Pending {
+    hash: [u8; 32],
+    what: PendingWhat,
+}
+
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum PendingWhat {
+    Chat(PendingChat) = 1,
+    Commit(PendingCommit) = 2,
+    Leave = 3,
+}
+
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct PendingChat {
+    id: MessageId,
+    handed: Vec<DeviceId>,
+}
+
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct PendingCommit {
+    commit: Commit,
+    seed: Option<Secret<Seed>>,
+    leaf: Option<LeafSecrets>,
+}
+
+impl Group {
+    /// Founds a group: epoch 0, this device alone. Nothing is posted; the channel is for the caller to create.
+    ///
+    /// # Errors
+    /// `TooLong` for a name above 64 bytes.
+    pub fn create(
+        account: &Account,
+        scheme: Scheme,
+        name: &str,
+        home: Home,
+        seat: SeatId,
+        direct: bool,
+        cx: &mut Context,
+    ) -> Result<Self> {
+        check_name(name)?;
+        let id = GroupId::random(cx);
+        let (leaf, secrets) = Leaf::make(&id, &account.as_peer(), account.device_signing(), seat, None, cx)?;
+        let list = account.device_list().signed_bytes().into();
+        let (person, handle) = (*account.person(), account.handle().clone());
+        let founder = Member { person, handle, role: Role::Administrator, list, leaves: vec![leaf] };
+        let body = RosterBody {
+            version: VERSION,
+            suite: SUITE,
+            group: id,
+            scheme: scheme.number(),
+            direct: u8::from(direct),
+            epoch: 0,
+            name: name.as_bytes().into(),
+            policy: Policy::default(),
+            members: vec![founder],
+        };
+        let roster = Roster::verify(body)?;
+        let creation = roster.hash()?;
+        let state = State {
+            scheme: scheme.number(),
+            home,
+            seat,
+            me: *account.device_id(),
+            commit: creation,
+            parent_change: creation,
+            creation,
+            keys: Epoch::first(cx).keys(),
+            cursor: 0,
+            turn: 0,
+            view: Digest([0; 32]),
+            status: Status::Active,
+            leaving: Vec::new(),
+            last_message: 0,
+        };
+        let group = Self { id, state, roster };
+        group.save_leaf(&secrets, cx)?;
+        group.save_roster(cx)?;
+        group.save(cx)?;
+        Ok(group)
+    }
+
+    /// A group from the vault.
+    ///
+    /// # Errors
+    /// `NoSuchGroup`.
+    pub fn load(id: &GroupId, cx: &mut Context) -> Result<Self> {
+        let state = load(cx.vault, &key(Row::Group, &[id.as_bytes()]))?.ok_or(Misuse::NoSuchGroup)?;
+        let body = load(cx.vault, &key(Row::Roster, &[id.as_bytes()]))?.ok_or(Error::CorruptStore)?;
+        Ok(Self { id: *id, state, roster: Roster::stored(body)? })
+    }
+
+    /// The group's id.
+    pub fn id(&self) -> &GroupId {
+        &self.id
+    }
+
+    /// The scheme.
+    pub fn scheme(&self) -> Result<Scheme> {
+        Scheme::from_number(self.state.scheme).map_err(|_| Error::CorruptStore)
+    }
+
+    /// The name that its members gave it.
+    pub fn name(&self) -> Result<String> {
+        crate::roster::name_text(&self.roster.body().name)
+    }
+
+    /// The epoch.
+    pub fn epoch(&self) -> u64 {
+        self.roster.body().epoch
+    }
+
+    /// Where it lives.
+    pub fn home(&self) -> &Home {
+        &self.state.home
+    }
+
+    /// The own seat there.
+    pub fn seat(&self) -> &SeatId {
+        &self.state.seat
+    }
+
+    /// Whether it is a chat of two.
+    pub fn is_direct(&self) -> bool {
+        self.roster.body().direct != 0
+    }
+
+    /// The number of the last entry taken in.
+    pub fn cursor(&self) -> u64 {
+        self.state.cursor
+    }
+
+    /// The channel's turn at the cursor.
+    pub fn turn(&self) -> u64 {
+        self.state.turn
+    }
+
+    /// The hash of the founding roster: names this group, whatever happens to it.
+    pub fn creation(&self) -> &Digest {
+        &self.state.creation
+    }
+
+    /// Whether this device can't follow any more and must rejoin.
+    pub fn is_stranded(&self) -> bool {
+        self.state.status == Status::Stranded
+    }
+
+    /// Whether this device has left or was removed.
+    pub fn is_out(&self) -> bool {
+        self.state.status == Status::Out
+    }
+
+    /// The people, in roster order.
+    pub fn people(&self) -> impl Iterator<Item = PersonView<'_>> {
+        self.roster.body().members.iter().filter_map(|member| {
+            Some(PersonView {
+                person: member.person,
+                handle: &member.handle,
+                identity: self.roster.list(member.person)?.identity(),
+                role: member.role,
+                devices: member.leaves.len(),
+            })
+        })
+    }
+
+    /// People who asked to leave and are still in the roster: [`Intent::Settle`] is due before the next own message.
+    pub fn leaving(&self) -> impl Iterator<Item = PersonId> {
+        self.state.leaving.iter().map(|leave| leave.request.person)
+    }
+
+    /// This device's place among the roster's: who acts first when anybody may.
+    pub fn rank(&self) -> usize {
+        self.roster.leaves().position(|leaf| leaf.device == self.state.me).unwrap_or(0)
+    }
+
+    /// Whether an own post waits for its fate.
+    pub fn has_pending(&self, cx: &mut Context) -> Result<bool> {
+        Ok(cx.vault.get(&self.row(Row::Pending))?.is_some())
+    }
+
+    /// The relay refused the pending post: its keys are wiped; the content is to be sealed again at the head.
+    pub fn refused(&mut self, cx: &mut Context) -> Result<()> {
+        Ok(cx.vault.delete(&self.row(Row::Pending))?)
+    }
+
+    /// The relay took the pending post. Only a leave is settled by that; everything else by its entry, in log order.
+    pub fn posted(&mut self, cx: &mut Context) -> Result<()> {
+        let pending: Option<Pending> = load(cx.vault, &self.row(Row::Pending))?;
+        if let Some(Pending { what: PendingWhat::Leave, .. }) = pending {
+            self.end(cx)?;
+        }
+        Ok(())
+    }
+
+    /// Wipes everything about the group.
+    pub fn forget(self, cx: &mut Context) -> Result<()> {
+        self.wipe_keys(cx)?;
+        cx.vault.delete(&self.row(Row::Roster))?;
+        Ok(cx.vault.delete(&self.row(Row::Group))?)
+    }
+
+    /// This device is out: keys are wiped, what was known of the group stays.
+    fn end(&mut self, cx: &mut Context) -> Result<()> {
+        self.wipe_keys(cx)?;
+        self.state.status = Status::Out;
+        self.state.keys = Epoch::first(cx).keys();
+        self.save(cx)
+    }
+
+    fn wipe_keys(&self, cx: &mut Context) -> Result<()> {
+        for row in [Row::Leaf, Row::Pending, Row::View, Row::Counted, Row::Chain, Row::HandedOut] {
+            delete_all(cx.vault, &self.row(row))?;
+        }
+        Ok(())
+    }
+
+    fn room<'a>(&'a self, account: &'a Account) -> Room<'a> {
+        Room { account, roster: &self.roster, me: self.state.me }
+    }
+
+    fn place(&self) -> Place {
+        Place { version: VERSION, group: self.id, epoch: self.epoch(), commit: self.state.commit }
+    }
+
+    fn check_active(&self, cx: &mut Context) -> Result<()> {
+        match self.state.status {
+            Status::Stranded => Err(Misuse::Stranded.into()),
+            Status::Out => Err(Misuse::NotInGroup.into()),
+            Status::Active if self.has_pending(cx)? => Err(Misuse::PostPending.into()),
+            Status::Active => Ok(()),
+        }
+    }
+
+    fn leaf_secrets(&self, cx: &Context) -> Result<LeafSecrets> {
+        load(cx.vault, &self.row(Row::Leaf))?.ok_or(Error::CorruptStore)
+    }
+
+    fn save(&self, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &self.row(Row::Group), &self.state)
+    }
+
+    fn save_roster(&self, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &self.row(Row::Roster), self.roster.body())
+    }
+
+    fn save_leaf(&self, leaf: &LeafSecrets, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &self.row(Row::Leaf), leaf)
+    }
+
+    /// Keeps the running hash at the cursor, drops the oldest.
+    fn save_view(&self, cx: &mut Context) -> Result<()> {
+        let at = |entry: u64| key(Row::View, &[self.id.as_bytes(), &entry.to_be_bytes()]);
+        cx.vault.put(&at(self.state.cursor), self.state.view.as_bytes())?;
+        match self.state.cursor.checked_sub(VIEWS_KEPT) {
+            Some(old) => Ok(cx.vault.delete(&at(old))?),
+            None => Ok(()),
+        }
+    }
+
+    fn row(&self, row: Row) -> Vec<u8> {
+        key(row, &[self.id.as_bytes()])
+    }
+}
+
+impl Home {
+    /// A home; `relay` is its URL.
+    pub fn new(relay: &str, relay_id: [u8; 32], channel: [u8; 16]) -> Self {
+        Self { relay: relay.as_bytes().into(), relay_id, channel }
+    }
+
+    /// The relay's URL, as far as it is text.
+    pub fn relay(&self) -> String {
+        String::from_utf8_lossy(self.relay.as_slice()).into_owned()
+    }
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if name.len() > crate::roster::MAX_NAME {
+        return Err(Misuse::TooLong(crate::roster::MAX_NAME).into());
+    }
+    Ok(())
+}
+
+/// h_k = H(h_{k−1}, k, turn, H(shared part)).
+fn view_next(view: &Digest, number: u64, turn: u64, hash: &[u8; 32]) -> Digest {
+    kdf::hash(labels::VIEW, &[view.as_bytes(), &number.to_be_bytes(), &turn.to_be_bytes(), hash])
+}

@@ -17,6 +17,11 @@ pub fn hash(label: Label, parts: &[&[u8]]) -> Digest {
     Digest(hasher.finalize().into())
 }
 
+/// Plain SHA-256: what the relay computes over an entry's shared part.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
 /// A key for `Q` from the secret `ikm`, salted, bound to `parts`.
 pub(crate) fn derive<Q: Purpose>(ikm: &[u8], salt: &[u8], label: Label, parts: &[&[u8]]) -> Secret<Q> {
     let [one] = derive_bytes::<1>(ikm, salt, label, parts);

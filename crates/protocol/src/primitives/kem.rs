@@ -19,11 +19,11 @@ const X_WING_CIPHERTEXT: usize = ML_KEM_CIPHERTEXT + 32;
 const X_WING_LABEL: &[u8; 6] = br"\.//^\";
 
 /// An ML-KEM-768 encapsulation key, 1184 bytes.
-#[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct MlKemPublic([u8; ML_KEM_PUBLIC]);
 
 /// An ML-KEM-768 ciphertext, 1088 bytes.
-#[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct MlKemCiphertext([u8; ML_KEM_CIPHERTEXT]);
 
 /// An ML-KEM-768 key pair, kept as its two 32-byte seeds (d, z).
@@ -34,11 +34,11 @@ pub struct MlKemSecret {
 }
 
 /// An X-Wing encapsulation key, 1216 bytes: ML-KEM-768, then X25519.
-#[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct XWingPublic([u8; X_WING_PUBLIC]);
 
 /// An X-Wing ciphertext, 1120 bytes.
-#[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct XWingCiphertext([u8; X_WING_CIPHERTEXT]);
 
 /// An X-Wing decapsulation key: its 32-byte seed.
@@ -46,7 +46,7 @@ pub struct XWingCiphertext([u8; X_WING_CIPHERTEXT]);
 pub struct XWingSecret(Secret<KemSeed>);
 
 /// What [`seal_to`] makes: 1120 + 16 bytes more than the plaintext, and a length.
-#[derive(Clone, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct SealedTo {
     kem: XWingCiphertext,
     sealed: VLBytes,

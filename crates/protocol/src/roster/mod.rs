@@ -1,1 +1,179 @@
-//! roster/mod
+//! Who is in a group. A [`Roster`] in hand is authentic: it was created here, reached by verified commits, or came in a
+//! verified welcome.
+//!
+//! Which keys the members share is the group's concern; what the relay says about members is nobody's.
+
+mod change;
+mod commit;
+mod leaf;
+mod policy;
+
+pub(crate) use change::{Change, LeaveRequest, RejoinRequest, SignedLeave, SignedRejoin};
+pub(crate) use commit::{Body, Commit, Draft, SUITE};
+pub(crate) use leaf::{Leaf, LeafKeys, LeafSecrets};
+pub use policy::{Policy, Right, Role};
+
+use crate::codec::{self, VLBytes};
+use crate::identity::{DeviceList, Handle, PeerDevice, UnverifiedDeviceList};
+use crate::primitives::kdf;
+use crate::{DeviceId, Digest, Error, GroupId, PeerFault, PersonId, Result, SeatId, labels};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+/// The format of rosters, commits and welcomes.
+pub(crate) const VERSION: u8 = 1;
+/// The longest name of a group, in bytes.
+pub const MAX_NAME: usize = 64;
+
+/// The people of a group, their devices, leaves and roles, at one epoch.
+#[derive(Clone)]
+pub struct Roster {
+    body: RosterBody,
+    lists: Vec<DeviceList>,
+}
+
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct RosterBody {
+    pub(crate) version: u8,
+    pub(crate) suite: u8,
+    pub(crate) group: GroupId,
+    pub(crate) scheme: u8,
+    pub(crate) direct: u8,
+    pub(crate) epoch: u64,
+    pub(crate) name: VLBytes,
+    pub(crate) policy: Policy,
+    pub(crate) members: Vec<Member>,
+}
+
+/// A person in a roster.
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct Member {
+    pub(crate) person: PersonId,
+    pub(crate) handle: Handle,
+    pub(crate) role: Role,
+    pub(crate) list: VLBytes,
+    pub(crate) leaves: Vec<Leaf>,
+}
+
+impl Roster {
+    /// Checks a roster that came in a welcome: every list, every leaf. That its members are the right ones is shown by
+    /// the signature of whoever sent it.
+    pub(crate) fn verify(body: RosterBody) -> Result<Self> {
+        if body.version != VERSION || body.suite != SUITE {
+            return Err(PeerFault::UnknownVersion.into());
+        }
+        let mut lists = Vec::new();
+        for member in &body.members {
+            let list = verified_list(member)?;
+            for leaf in &member.leaves {
+                let device = list.peer(leaf.device).ok_or(PeerFault::RosterMismatch)?;
+                leaf.verify(&body.group, &device)?;
+            }
+            lists.push(list);
+        }
+        let roster = Self { body, lists };
+        roster.check_shape()?;
+        Ok(roster)
+    }
+
+    /// Reads a roster from the own store.
+    pub(crate) fn stored(body: RosterBody) -> Result<Self> {
+        let lists = body.members.iter().map(|member| DeviceList::stored(member.list.as_slice()));
+        let lists = lists.collect::<Result<_>>()?;
+        Ok(Self { body, lists })
+    }
+
+    pub(crate) fn body(&self) -> &RosterBody {
+        &self.body
+    }
+
+    /// The hash that commits name.
+    pub(crate) fn hash(&self) -> Result<Digest> {
+        Ok(kdf::hash(labels::ROSTER, &[&codec::encode(&self.body)?]))
+    }
+
+    /// The roster after `changes` by `author`, checked against policy and certificates.
+    pub(crate) fn apply(&self, author: DeviceId, changes: &[Change], renewed: Option<&Leaf>) -> Result<Self> {
+        let mut next = self.clone();
+        next.body.epoch += 1;
+        let by = self.member_of(author).ok_or(PeerFault::RosterMismatch)?;
+        for change in changes {
+            change.apply(by, self, &mut next.body)?;
+        }
+        if let Some(leaf) = renewed {
+            let device = self.peer(author).ok_or(PeerFault::RosterMismatch)?;
+            let old = self.leaf(author).ok_or(PeerFault::RosterMismatch)?;
+            leaf.verify_successor(&self.body.group, &device, old)?;
+            *next.leaf_mut(author).ok_or(PeerFault::RosterMismatch)? = leaf.clone();
+        }
+        next.lists = next.body.members.iter().map(verified_list).collect::<Result<_>>()?;
+        next.check_shape()?;
+        Ok(next)
+    }
+
+    /// Every leaf, in roster order.
+    pub(crate) fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+        self.body.members.iter().flat_map(|member| &member.leaves)
+    }
+
+    pub(crate) fn leaf(&self, device: DeviceId) -> Option<&Leaf> {
+        self.leaves().find(|leaf| leaf.device == device)
+    }
+
+    pub(crate) fn leaf_by_seat(&self, seat: SeatId) -> Option<&Leaf> {
+        self.leaves().find(|leaf| leaf.seat == seat)
+    }
+
+    fn leaf_mut(&mut self, device: DeviceId) -> Option<&mut Leaf> {
+        self.body.members.iter_mut().flat_map(|member| &mut member.leaves).find(|leaf| leaf.device == device)
+    }
+
+    pub(crate) fn member(&self, person: PersonId) -> Option<&Member> {
+        self.body.members.iter().find(|member| member.person == person)
+    }
+
+    pub(crate) fn member_of(&self, device: DeviceId) -> Option<&Member> {
+        self.body.members.iter().find(|member| member.leaves.iter().any(|leaf| leaf.device == device))
+    }
+
+    /// The keys of a device with a leaf.
+    pub(crate) fn peer(&self, device: DeviceId) -> Option<PeerDevice> {
+        self.leaf(device)?;
+        self.lists.iter().find_map(|list| list.peer(device))
+    }
+
+    /// The device list of a member.
+    pub(crate) fn list(&self, person: PersonId) -> Option<&DeviceList> {
+        self.lists.iter().find(|list| *list.person() == person)
+    }
+
+    fn check_shape(&self) -> Result<()> {
+        let people: Vec<_> = self.body.members.iter().map(|member| member.person).collect();
+        let devices: Vec<_> = self.leaves().map(|leaf| leaf.device).collect();
+        let seats: Vec<_> = self.leaves().map(|leaf| leaf.seat).collect();
+        let shaped = self.body.name.as_slice().len() <= MAX_NAME
+            && std::str::from_utf8(self.body.name.as_slice()).is_ok()
+            && (self.body.direct == 0 || self.body.members.len() <= 2)
+            && all_differ(people)
+            && all_differ(devices)
+            && all_differ(seats);
+        if shaped { Ok(()) } else { Err(PeerFault::RosterMismatch.into()) }
+    }
+}
+
+fn verified_list(member: &Member) -> Result<DeviceList> {
+    let list = UnverifiedDeviceList::read(member.list.as_slice())?.verify()?;
+    if *list.person() != member.person {
+        return Err(PeerFault::WrongAddress.into());
+    }
+    Ok(list)
+}
+
+fn all_differ<T: Ord>(mut items: Vec<T>) -> bool {
+    items.sort();
+    items.is_sorted_by(|a, b| a < b)
+}
+
+/// Text that was checked when it entered the roster.
+pub(crate) fn name_text(name: &VLBytes) -> Result<String> {
+    String::from_utf8(name.as_slice().to_vec()).map_err(|_| Error::CorruptStore)
+}

@@ -79,7 +79,7 @@ pub(super) enum JoinKind {
 macro_rules! unverified {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+        #[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
         pub struct $name(Signed);
 
         impl $name {
@@ -143,6 +143,11 @@ impl UnverifiedOneTimePrekey {
 }
 
 impl UnverifiedJoinKey {
+    /// The join key inside, for keys that were verified when they entered the roster.
+    pub(crate) fn peek(&self) -> Result<JoinKey> {
+        Ok(JoinKey { body: codec::decode(self.0.body.as_slice())?, signed: codec::encode(self)? })
+    }
+
     /// Checks the join key against its device and its lifetime: what an adder does.
     ///
     /// # Errors
@@ -246,7 +251,7 @@ impl JoinKey {
 }
 
 /// A signed body: the signature covers the bytes as transmitted.
-#[derive(Clone, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 struct Signed {
     body: VLBytes,
     signature: Signature,

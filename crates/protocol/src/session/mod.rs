@@ -19,6 +19,7 @@ pub use bundle::{
     Bundle, JoinKey, OneTimePrekey, UnverifiedBundle, UnverifiedJoinKey, UnverifiedOneTimePrekey,
 };
 pub use inbox::{inbox_open, inbox_seal};
+pub(crate) use prekeys::fresh_join_key;
 pub use prekeys::{JoinSecret, Publication, Stock, forget_join_key, join_secret, replenish};
 
 use crate::codec::{self, VLBytes};
@@ -151,6 +152,11 @@ pub fn open(
     session.save(&scope, cx)?;
     sessions.activate(head.session, &peer.device, cx)?;
     Ok(plaintext)
+}
+
+/// Stops sending on the session with `peer`: the next message needs a new one. What is on its way still opens.
+pub(crate) fn retire(peer: DeviceId, cx: &mut Context) -> Result<()> {
+    Sessions::load(&peer, cx)?.retire(&peer, cx)
 }
 
 /// Drops all sessions with a device, for good: one that was revoked, or that is to start anew.

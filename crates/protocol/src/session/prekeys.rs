@@ -201,6 +201,7 @@ fn make_prekey(account: &Account, cx: &mut Context) -> Result<Vec<u8>> {
     bundle::sign(&body, labels::ONE_TIME_PREKEY, account.device_signing())
 }
 
+/// Makes one more join key of `kind`; its secrets are stored.
 fn make_join_key(account: &Account, kind: JoinKind, cx: &mut Context) -> Result<Vec<u8>> {
     let id = fresh_id(Row::JoinKey, cx)?;
     let (kem, signing) = (XWingSecret::generate(cx), SigningKey::generate(cx));
@@ -228,6 +229,11 @@ fn make_join_key(account: &Account, kind: JoinKind, cx: &mut Context) -> Result<
     };
     save(cx.vault, &id_key(Row::JoinKey, id), &stored)?;
     Ok(signed)
+}
+
+/// A join key that was never published, for a device that asks to be let in again.
+pub(crate) fn fresh_join_key(account: &Account, cx: &mut Context) -> Result<Vec<u8>> {
+    make_join_key(account, JoinKind::OneTime, cx)
 }
 
 /// The secrets behind one of this device's join keys.

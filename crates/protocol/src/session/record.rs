@@ -105,6 +105,13 @@ impl Sessions {
         save(cx.vault, &list_key(peer), &self)
     }
 
+    /// Moves the active session among the inactive ones.
+    pub(super) fn retire(mut self, peer: &DeviceId, cx: &mut Context) -> Result<()> {
+        let Some(before) = self.active.take() else { return Ok(()) };
+        self.inactive.insert(0, before);
+        save(cx.vault, &list_key(peer), &self)
+    }
+
     /// Drops inactive sessions that nothing can arrive on any more, and old skipped keys of the others.
     fn tidy(mut self, peer: &DeviceId, cx: &mut Context) -> Result<()> {
         let mut kept = Vec::new();

@@ -1,0 +1,84 @@
+//! What was fetched from the directory for a step: verified on use, against the keys that vouch for it.
+
+use crate::identity::{Account, DeviceList, Handle, PeerDevice, UnverifiedDeviceList};
+use crate::session::{self, Bundle, UnverifiedBundle, UnverifiedJoinKey, UnverifiedOneTimePrekey};
+use crate::{Context, DeviceId, Misuse, PersonId, Result};
+use std::collections::BTreeMap;
+
+/// Fetched device lists and keys.
+#[derive(Default)]
+pub struct Bundles {
+    people: BTreeMap<PersonId, (Handle, DeviceList)>,
+    devices: BTreeMap<DeviceId, Fetched>,
+}
+
+struct Fetched {
+    bundle: Vec<u8>,
+    one_time: Option<Vec<u8>>,
+    join_key: Option<Vec<u8>>,
+}
+
+/// What must be fetched of a device before a step; its bundle always comes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The device.
+    pub device: DeviceId,
+    /// A one-time prekey, for a session.
+    pub prekey: bool,
+    /// A join key, for an add.
+    pub join_key: bool,
+}
+
+impl Bundles {
+    /// Takes in a person's signed device list.
+    ///
+    /// # Errors
+    /// As [`UnverifiedDeviceList::verify`].
+    pub fn person(&mut self, handle: Handle, device_list: &[u8]) -> Result<PersonId> {
+        let list = UnverifiedDeviceList::read(device_list)?.verify()?;
+        let person = *list.person();
+        self.people.insert(person, (handle, list));
+        Ok(person)
+    }
+
+    /// Takes in what a device published.
+    pub fn device(
+        &mut self,
+        device: DeviceId,
+        bundle: Vec<u8>,
+        one_time: Option<Vec<u8>>,
+        join_key: Option<Vec<u8>>,
+    ) {
+        self.devices.insert(device, Fetched { bundle, one_time, join_key });
+    }
+
+    pub(super) fn list(&self, person: PersonId) -> Result<&(Handle, DeviceList)> {
+        Ok(self.people.get(&person).ok_or(Misuse::BundleNeeded)?)
+    }
+
+    pub(super) fn bundle(&self, peer: &PeerDevice, cx: &Context) -> Result<Bundle> {
+        let fetched = self.devices.get(&peer.device).ok_or(Misuse::BundleNeeded)?;
+        UnverifiedBundle::read(&fetched.bundle)?.verify(peer, cx.now)
+    }
+
+    pub(super) fn join_key(&self, peer: &PeerDevice, cx: &Context) -> Result<UnverifiedJoinKey> {
+        let fetched = self.devices.get(&peer.device).and_then(|fetched| fetched.join_key.as_ref());
+        let key = UnverifiedJoinKey::read(fetched.ok_or(Misuse::JoinKeyNeeded)?)?;
+        key.clone().verify(peer, cx.now)?;
+        Ok(key)
+    }
+
+    /// Starts a session with a device.
+    pub(super) fn start(
+        &self,
+        account: &Account,
+        peer: &PeerDevice,
+        list_version: u64,
+        cx: &mut Context,
+    ) -> Result<()> {
+        let bundle = self.bundle(peer, cx)?;
+        let one_time = self.devices.get(&peer.device).and_then(|fetched| fetched.one_time.as_ref());
+        let one_time = one_time.map(|bytes| UnverifiedOneTimePrekey::read(bytes)?.verify(peer, cx.now));
+        session::start(account, peer, list_version, &bundle, one_time.transpose()?.as_ref(), cx)
+    }
+}

@@ -1,0 +1,374 @@
+//! Making a commit: from what a person wants to a post that moves the group.
+
+use super::epoch::Epoch;
+use super::letter::{Invitation, seal_rejoin};
+use super::seal::Sealer;
+use super::send::sorted;
+use super::welcome::Welcome;
+use super::{
+    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role,
+    SLICE_WELCOME, SeatChange, Slice, check_name,
+};
+use crate::codec::{self, VLBytes};
+use crate::identity::Account;
+use crate::labels;
+use crate::primitives::kdf;
+use crate::primitives::kem::seal_to;
+use crate::primitives::secret::{Secret, Seed};
+use crate::roster::{
+    Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, LeaveRequest, Member, RejoinRequest, Roster,
+    SUITE, SignedLeave, SignedRejoin, VERSION,
+};
+use crate::session::{UnverifiedJoinKey, fresh_join_key};
+use crate::vault::{Row, save};
+use crate::{Context, DeviceId, Misuse, PeerFault, PersonId, Result, SeatId};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+/// Something that a person (or the client for them) wants of a group. It survives lost races: it is turned into a commit
+/// again at every new head until it is done.
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+pub enum Intent {
+    /// Add people.
+    Add(Vec<PersonId>) = 1,
+    /// Remove people.
+    Remove(Vec<PersonId>) = 2,
+    /// Leave.
+    Leave = 3,
+    /// Give the group a name (UTF-8).
+    Rename(VLBytes) = 4,
+    /// Give a person a role.
+    SetRole(PersonId, Role) = 5,
+    /// Bring in fresh secrets.
+    Heal = 6,
+    /// Commit the removal of those who asked to leave.
+    Settle = 7,
+    /// Let a device in again: the request from its letter.
+    Readmit(VLBytes) = 8,
+}
+
+/// A commit taking shape.
+struct Plan {
+    changes: Vec<Change>,
+    heal: Option<(Leaf, LeafSecrets)>,
+    after: Roster,
+}
+
+/// What is new in the target roster: needs a welcome, a seat and a letter.
+struct Newcomer {
+    leaf: Leaf,
+    claim: [u8; 32],
+}
+
+impl Group {
+    /// What must be fetched before [`Group::change`]. People to be added must be in `bundles` already.
+    pub fn needs_for(&self, intent: &Intent, bundles: &Bundles) -> Result<Vec<Need>> {
+        let mut needs = Vec::new();
+        match intent {
+            Intent::Add(people) => {
+                for person in people.iter().filter(|person| self.roster.member(**person).is_none()) {
+                    let (_, list) = bundles.list(*person)?;
+                    let devices = list.devices().iter().map(|listed| listed.device);
+                    needs.extend(devices.map(|device| Need { device, prekey: false, join_key: true }));
+                }
+            }
+            Intent::Readmit(request) => {
+                let signed: SignedRejoin = codec::decode(request.as_slice())?;
+                needs.push(Need { device: signed.request.device, prekey: false, join_key: false });
+            }
+            _ => {}
+        }
+        Ok(needs)
+    }
+
+    /// Makes the post that does what `intent` wants, at this head.
+    ///
+    /// # Errors
+    /// `AlreadyMember` or `NotAMember` when there is nothing (left) to do; `NotAllowed`, `LastAdministrator`, `GroupFull`,
+    /// `TooLong`; `BundleNeeded`, `JoinKeyNeeded` without the keys of [`Group::needs_for`]; `PostPending`, `Stranded`,
+    /// `NotInGroup`.
+    pub fn change(
+        &mut self,
+        account: &Account,
+        intent: &Intent,
+        bundles: &Bundles,
+        cx: &mut Context,
+    ) -> Result<Post> {
+        self.check_active(cx)?;
+        if let Intent::Leave = intent {
+            return self.leave(account, cx);
+        }
+        let changes = self.changes(account, intent, bundles, cx)?;
+        let heal = match intent {
+            Intent::Heal => Some(self.new_leaf(account, cx)?),
+            _ => None,
+        };
+        let renewed = heal.as_ref().map(|(leaf, _)| leaf);
+        let after = self.roster.apply(self.state.me, &changes, renewed).map_err(own_fault)?;
+        let limit = self.scheme()?.promise().devices;
+        if after.leaves().count() > limit {
+            return Err(Misuse::GroupFull(limit).into());
+        }
+        self.commit(account, Plan { changes, heal, after }, bundles, cx)
+    }
+
+    /// A signed request to be let in again, and whom to send it to in letters; see [`Group::rejoin_letter`].
+    pub fn rejoin_request(&self, account: &Account, cx: &mut Context) -> Result<(Vec<u8>, Vec<Need>)> {
+        let join_key = UnverifiedJoinKey::read(&fresh_join_key(account, cx)?)?;
+        let (person, device) = (*account.person(), *account.device_id());
+        let (last_epoch, asked) = (self.epoch(), cx.now.0);
+        let request = RejoinRequest { group: self.id, person, device, last_epoch, asked, join_key };
+        let signed = SignedRejoin::sign(request, account.device_signing())?;
+        let room = self.room(account);
+        let needs = room.others().map(|device| Need { device, prekey: false, join_key: false }).collect();
+        Ok((codec::encode(&signed)?, needs))
+    }
+
+    /// The letter with a rejoin request to one member's device.
+    pub fn rejoin_letter(
+        &self,
+        request: &[u8],
+        to: DeviceId,
+        bundles: &Bundles,
+        cx: &mut Context,
+    ) -> Result<OutgoingLetter> {
+        let peer = self.roster.peer(to).ok_or(Misuse::NotAMember)?;
+        let bundle = bundles.bundle(&peer, cx)?;
+        Ok(OutgoingLetter { device: to, body: seal_rejoin(codec::decode(request)?, &bundle, cx)? })
+    }
+
+    fn changes(
+        &self,
+        account: &Account,
+        intent: &Intent,
+        bundles: &Bundles,
+        cx: &mut Context,
+    ) -> Result<Vec<Change>> {
+        let is_member = |person: &&PersonId| self.roster.member(**person).is_some();
+        let nothing_left = |changes: &Vec<Change>, misuse: Misuse| match changes.is_empty() {
+            true => Err(misuse),
+            false => Ok(()),
+        };
+        Ok(match intent {
+            Intent::Add(people) => {
+                let missing: Vec<_> = people.iter().filter(|person| !is_member(person)).collect();
+                let members = missing.into_iter().map(|person| newcomer(*person, bundles, cx));
+                let changes = members.map(|member| member.map(Change::Add)).collect::<Result<_>>()?;
+                nothing_left(&changes, Misuse::AlreadyMember)?;
+                changes
+            }
+            Intent::Remove(people) => {
+                let changes: Vec<_> = people.iter().filter(is_member).copied().map(Change::Remove).collect();
+                nothing_left(&changes, Misuse::NotAMember)?;
+                changes
+            }
+            Intent::Settle => {
+                let changes: Vec<_> = self.state.leaving.iter().cloned().map(Change::Leave).collect();
+                nothing_left(&changes, Misuse::NotAMember)?;
+                changes
+            }
+            Intent::Rename(name) => {
+                let text = std::str::from_utf8(name.as_slice()).map_err(|_| Misuse::TooLong(0))?;
+                check_name(text)?;
+                vec![Change::Rename(name.clone())]
+            }
+            Intent::SetRole(person, role) => {
+                self.roster.member(*person).ok_or(Misuse::NotAMember)?;
+                self.check_administrator_remains(account, *person, *role)?;
+                vec![Change::Role(*person, *role)]
+            }
+            Intent::Readmit(request) => {
+                let signed: SignedRejoin = codec::decode(request.as_slice())?;
+                vec![Change::Rejoin(signed, SeatId::random(cx))]
+            }
+            Intent::Heal | Intent::Leave => Vec::new(),
+        })
+    }
+
+    fn check_administrator_remains(&self, account: &Account, person: PersonId, role: Role) -> Result<()> {
+        let others = self.roster.body().members.iter();
+        let mut others = others.filter(|member| member.person != person);
+        let steps_down = person == *account.person() && role == Role::Member;
+        if steps_down && !others.any(|member| member.role == Role::Administrator) {
+            return Err(Misuse::LastAdministrator.into());
+        }
+        Ok(())
+    }
+
+    fn new_leaf(&self, account: &Account, cx: &mut Context) -> Result<(Leaf, LeafSecrets)> {
+        let before = self.leaf_secrets(cx)?;
+        let old = self.roster.leaf(self.state.me).ok_or(Misuse::NotInGroup)?;
+        let (peer, seat) = (account.as_peer(), self.state.seat);
+        let signing = Some(&before.signing);
+        let (mut leaf, secrets) = Leaf::make(&self.id, &peer, account.device_signing(), seat, signing, cx)?;
+        leaf.asked = old.asked;
+        Ok((leaf, secrets))
+    }
+
+    fn commit(&mut self, account: &Account, plan: Plan, bundles: &Bundles, cx: &mut Context) -> Result<Post> {
+        let Plan { changes, heal, after } = plan;
+        let (leaf, leaf_secrets) = heal.map_or((None, None), |(leaf, secrets)| (Some(leaf), Some(secrets)));
+        let draft = Draft {
+            version: VERSION,
+            suite: SUITE,
+            group: self.id,
+            epoch: after.body().epoch,
+            parent: self.state.commit,
+            parent_change: self.state.parent_change,
+            changes,
+            leaf,
+            roster_after: after.hash()?,
+            author: self.state.me,
+        };
+        let seed = draft.needs_seed().then(|| Secret::<Seed>::random(cx));
+        let draft_hash = draft.hash()?;
+        let body = Body {
+            draft,
+            key_material: kdf::hash(labels::KEY_MATERIAL, &[]),
+            seed_check: seed.as_ref().map(seed_check),
+        };
+        let epoch = Epoch::next(&self.state.keys, seed.as_ref(), &body.hash()?);
+        let tag = epoch.tag(&body.hash()?);
+        let signing = self.leaf_secrets(cx)?.signing;
+        let commit = Commit::sign(body, tag, &signing)?;
+        let newcomers = self.newcomers(&after, cx);
+        let welcome = self.welcome(&after, &commit, &epoch)?;
+        let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
+        let mut slices = Vec::new();
+        for newcomer in &newcomers {
+            let mut bytes = vec![SLICE_WELCOME];
+            bytes.extend(welcome.seal(&newcomer.leaf, &signing, cx)?);
+            slices.push(Slice { seat: newcomer.leaf.seat, bytes });
+        }
+        if let Some(seed) = &seed {
+            for leaf in self.followers(&after) {
+                let wrap =
+                    seal_to(&leaf.kem()?, labels::SEED_WRAP, draft_hash.as_bytes(), seed.expose(), cx)?;
+                slices.push(self.sealed_slice(&sealer, leaf.device, &codec::encode(&wrap)?)?);
+            }
+        }
+        let letters = self.letters(account, &after, &newcomers, bundles, cx)?;
+        let shared = sealer.seal_shared(codec::encode(&Inner::Commit(commit.clone()))?)?;
+        let what = PendingWhat::Commit(PendingCommit { commit, seed, leaf: leaf_secrets });
+        save(cx.vault, &self.row(Row::Pending), &Pending { hash: kdf::sha256(&shared), what })?;
+        let seats = self.seat_changes(&after, &newcomers);
+        let (slices, at_turn) = (sorted(slices), self.state.turn);
+        Ok(Post { shared, slices, at_turn, takes_turn: true, seats, letters })
+    }
+
+    /// Leaves that must get the seed: in both rosters, not mine.
+    fn followers<'a>(&'a self, after: &'a Roster) -> impl Iterator<Item = &'a Leaf> {
+        let stays = |leaf: &&Leaf| {
+            let before = self.roster.leaf(leaf.device);
+            leaf.device != self.state.me && before.is_some_and(|before| before.seat == leaf.seat)
+        };
+        after.leaves().filter(stays)
+    }
+
+    fn newcomers(&self, after: &Roster, cx: &mut Context) -> Vec<Newcomer> {
+        let new = after.leaves().filter(|leaf| self.roster.leaf_by_seat(leaf.seat).is_none());
+        new.map(|leaf| Newcomer { leaf: leaf.clone(), claim: cx.random() }).collect()
+    }
+
+    fn welcome(&self, after: &Roster, commit: &Commit, epoch: &Epoch) -> Result<Welcome> {
+        let lasting = commit.body.draft.changes.iter().any(Change::is_lasting);
+        Ok(Welcome {
+            version: VERSION,
+            roster: after.body().clone(),
+            commit: commit.clone(),
+            epoch_secret: epoch.secret(),
+            parent_change: if lasting { commit.hash()? } else { self.state.parent_change },
+            creation: self.state.creation,
+            after: self.state.cursor,
+            view: self.state.view,
+            turn: self.state.turn + 1,
+        })
+    }
+
+    fn letters(
+        &self,
+        account: &Account,
+        after: &Roster,
+        newcomers: &[Newcomer],
+        bundles: &Bundles,
+        cx: &mut Context,
+    ) -> Result<Vec<OutgoingLetter>> {
+        let mut letters = Vec::new();
+        for Newcomer { leaf, claim } in newcomers {
+            let peer = after.peer(leaf.device).ok_or(PeerFault::RosterMismatch)?;
+            let invitation = Invitation {
+                home: self.state.home.clone(),
+                seat: leaf.seat,
+                claim: *claim,
+                group: self.id,
+                inviter: *account.person(),
+                inviter_handle: account.handle().clone(),
+            };
+            let body = invitation.seal(&bundles.bundle(&peer, cx)?, cx)?;
+            letters.push(OutgoingLetter { device: leaf.device, body });
+        }
+        Ok(letters)
+    }
+
+    fn seat_changes(&self, after: &Roster, newcomers: &[Newcomer]) -> Vec<SeatChange> {
+        let gone = self.roster.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
+        let left = |leaf: &&Leaf| !self.leaving().any(|person| self.person_of(leaf.device) == Some(person));
+        let closed = gone.filter(left).map(|leaf| SeatChange::Close(leaf.seat));
+        let opened = newcomers.iter().map(|newcomer| SeatChange::Open {
+            seat: newcomer.leaf.seat,
+            claim_hash: kdf::sha256(&newcomer.claim),
+            after: self.state.cursor,
+        });
+        closed.chain(opened).collect()
+    }
+
+    fn person_of(&self, device: DeviceId) -> Option<PersonId> {
+        self.roster.member_of(device).map(|member| member.person)
+    }
+
+    fn leave(&mut self, account: &Account, cx: &mut Context) -> Result<Post> {
+        if !self.is_direct() && self.roster.body().members.len() > 1 {
+            self.check_administrator_remains(account, *account.person(), Role::Member)?;
+        }
+        let signing = self.leaf_secrets(cx)?.signing;
+        let request = LeaveRequest { group: self.id, person: *account.person(), device: self.state.me };
+        let signed = SignedLeave::sign(request, &signing)?;
+        let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
+        let shared = sealer.seal_shared(codec::encode(&Inner::Leave(signed))?)?;
+        let pending = Pending { hash: kdf::sha256(&shared), what: PendingWhat::Leave };
+        save(cx.vault, &self.row(Row::Pending), &pending)?;
+        let seats = vec![SeatChange::Close(self.state.seat)];
+        let at_turn = self.state.turn;
+        Ok(Post { shared, slices: Vec::new(), at_turn, takes_turn: true, seats, letters: Vec::new() })
+    }
+}
+
+/// A person with first leaves on every listed device.
+fn newcomer(person: PersonId, bundles: &Bundles, cx: &mut Context) -> Result<Member> {
+    let (handle, list) = bundles.list(person)?;
+    if list.is_expired(cx.now) {
+        return Err(PeerFault::Expired.into());
+    }
+    let mut leaves = Vec::new();
+    for listed in list.devices() {
+        let peer = list.peer(listed.device).ok_or(PeerFault::RosterMismatch)?;
+        let keys = LeafKeys::Joined(bundles.join_key(&peer, cx)?);
+        leaves.push(Leaf { device: listed.device, seat: SeatId::random(cx), asked: 0, keys });
+    }
+    let (handle, list) = (handle.clone(), list.signed_bytes().into());
+    Ok(Member { person, handle, role: Role::Member, list, leaves })
+}
+
+/// A fault found in an own draft is a misuse.
+fn own_fault(error: crate::Error) -> crate::Error {
+    match error {
+        crate::Error::Peer(PeerFault::NotAllowed) => Misuse::NotAllowed.into(),
+        crate::Error::Peer(PeerFault::RosterMismatch) => Misuse::NotAMember.into(),
+        other => other,
+    }
+}
+
+/// Shows that a seed is the one that the author meant, without saying what it is.
+pub(super) fn seed_check(seed: &Secret<Seed>) -> crate::Digest {
+    kdf::hash(labels::SEED_CHECK, &[seed.expose()])
+}

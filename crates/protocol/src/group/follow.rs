@@ -1,0 +1,471 @@
+//! Taking in the channel's log, entry by entry, in its order.
+//!
+//! ```text
+//! entry ─► running hash ─► own post?  ─► merge what was pending
+//!                      └─► outer seal ─► chat   ─► cipher ─► message
+//!                                    ├─► commit ─► valid for all? ─no─► void (its turn is used up all the same)
+//!                                    │                └─yes─► leads me to its tag? ─no─► stranded
+//!                                    └─► leave  ─► noted; the next commit takes them out
+//! ```
+
+use super::change::seed_check;
+use super::cipher::Received as Incoming;
+use super::epoch::Epoch;
+use super::message::{Chat, ChatBody};
+use super::seal::Sealer;
+use super::send::short;
+use super::{
+    Body, Entry, Group, Inner, Pending, PendingChat, PendingCommit, PendingWhat, SLICE_SEALED, SeatChange,
+    Status, view_next,
+};
+use crate::codec;
+use crate::content::Content;
+use crate::identity::Account;
+use crate::labels;
+use crate::primitives::kdf;
+use crate::primitives::kem::open_sealed;
+use crate::primitives::secret::{Secret, Seed};
+use crate::roster::{Change, Commit, Leaf, LeafSecrets, Role, Roster, SignedLeave};
+use crate::session::retire;
+use crate::vault::{Row, attempt, key, load, save};
+use crate::{
+    Context, DeviceId, Digest, Error, MessageId, Misuse, PeerFault, PersonId, Result, SeatId, Timestamp,
+};
+
+/// What an entry meant.
+#[derive(Debug)]
+pub enum Received {
+    /// Somebody said something.
+    Message(ReceivedMessage),
+    /// The own pending post is in the log, and merged.
+    Accepted {
+        /// The message it was, if it was one.
+        message: Option<MessageId>,
+        /// What it changed, if it was a commit.
+        changes: Vec<Happened>,
+        /// The epoch after it.
+        epoch: u64,
+    },
+    /// Somebody's commit moved the group.
+    Committed {
+        /// Whose.
+        author: PersonId,
+        /// What it changed.
+        changes: Vec<Happened>,
+        /// The epoch after it.
+        epoch: u64,
+        /// The relay opened or closed other seats than the commit says.
+        seats_differ: bool,
+    },
+    /// Somebody leaves: the removal is to be committed.
+    LeaveRequested {
+        /// Who.
+        person: PersonId,
+    },
+    /// This device is out.
+    Removed {
+        /// By whom.
+        by: PersonId,
+    },
+    /// Void for everybody: passed over.
+    Void(PeerFault),
+    /// Authentic, but this device lacks what opens it: ask to rejoin.
+    Unreadable {
+        /// From whom.
+        person: PersonId,
+        /// Why.
+        fault: PeerFault,
+    },
+    /// The group moved on without this device: it must rejoin.
+    Stranded(PeerFault),
+    /// Only a hash: nothing to see.
+    Unseen,
+}
+
+/// A message, opened.
+#[derive(Debug)]
+pub struct ReceivedMessage {
+    /// Its id, the same in every re-seal.
+    pub id: MessageId,
+    /// From whom.
+    pub person: PersonId,
+    /// From which device.
+    pub device: DeviceId,
+    /// What it says.
+    pub content: Content,
+    /// The sender's clock.
+    pub sent_at: Timestamp,
+    /// The epoch.
+    pub epoch: u64,
+    /// Whether the sender saw the same log.
+    pub view: ViewCheck,
+    /// Earlier messages of the sender are missing here.
+    pub gap: bool,
+}
+
+/// How the sender's view of the log compares with the own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewCheck {
+    /// The same.
+    Same,
+    /// Too old, or from before this device joined.
+    Unchecked,
+    /// Another log: proof of a fork.
+    Differs,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A person came in.
+    Added(PersonId),
+    /// A person was removed.
+    Removed(PersonId),
+    /// A person left.
+    Left(PersonId),
+    /// A new name.
+    Renamed(String),
+    /// A new role.
+    Role(PersonId, Role),
+    /// A device brought fresh secrets.
+    Healed(DeviceId),
+    /// A device was let in again.
+    Rejoined(DeviceId),
+}
+
+/// What a valid commit comes to.
+enum Fate {
+    Merged,
+    Removed,
+    Stranded(PeerFault),
+}
+
+/// The secrets that lead from a commit to its epoch.
+struct Found {
+    seed: Option<Secret<Seed>>,
+    leaf: Option<LeafSecrets>,
+}
+
+impl Group {
+    /// Takes in the next entry.
+    ///
+    /// # Errors
+    /// `OutOfOrder`, `NotInGroup`; `RelayLied` or `HashMismatch` when the relay contradicts itself: nothing has changed,
+    /// and there is no going on with what it says. Faults of members are values of [`Received`].
+    pub fn receive(&mut self, account: &Account, entry: &Entry, cx: &mut Context) -> Result<Received> {
+        if self.state.status == Status::Out {
+            return Err(Misuse::NotInGroup.into());
+        }
+        if entry.number != self.state.cursor + 1 {
+            return Err(Misuse::OutOfOrder.into());
+        }
+        let rose = match entry.turn.checked_sub(self.state.turn) {
+            Some(0) => false,
+            Some(1) => true,
+            _ => return Err(PeerFault::RelayLied.into()),
+        };
+        if matches!(entry.body, Body::Whole(shared) if kdf::sha256(shared) != entry.hash) {
+            return Err(PeerFault::HashMismatch.into());
+        }
+        let view = view_next(&self.state.view, entry.number, entry.turn, &entry.hash);
+        let received = match entry.body {
+            _ if self.state.status == Status::Stranded => Received::Unseen,
+            Body::Whole(shared) => self.open(account, entry, shared, rose, cx)?,
+            Body::Own => self.settle(account, entry, cx)?,
+            Body::Before | Body::Expired if rose => self.strand(PeerFault::Expired),
+            Body::Before | Body::Expired => Received::Unseen,
+        };
+        (self.state.cursor, self.state.turn, self.state.view) = (entry.number, entry.turn, view);
+        if self.state.status != Status::Out {
+            self.save_view(cx)?;
+        }
+        self.save(cx)?;
+        Ok(received)
+    }
+
+    fn open(
+        &mut self,
+        account: &Account,
+        entry: &Entry,
+        shared: &[u8],
+        rose: bool,
+        cx: &mut Context,
+    ) -> Result<Received> {
+        let inner = Sealer::of(&self.state.keys, &self.place(), shared)
+            .and_then(|sealer| sealer.open_shared(shared))
+            .and_then(|inner| codec::decode(&inner));
+        let inner = match inner {
+            Ok(inner) => inner,
+            Err(Error::Peer(fault)) => return Ok(Received::Void(fault)),
+            Err(error) => return Err(error),
+        };
+        let Some(author) = self.roster.leaf_by_seat(entry.seat).cloned() else {
+            return Ok(Received::Void(PeerFault::WrongAddress));
+        };
+        match inner {
+            Inner::Chat(chat) => self.chat(account, entry, shared, &author, &chat, cx),
+            Inner::Commit(_) | Inner::Leave(_) if !rose => Ok(Received::Void(PeerFault::WrongEpoch)),
+            Inner::Commit(commit) => self.follow(account, entry, shared, &author, commit, cx),
+            Inner::Leave(leave) => self.note_leave(&author, leave),
+        }
+    }
+
+    fn chat(
+        &mut self,
+        account: &Account,
+        entry: &Entry,
+        shared: &[u8],
+        author: &Leaf,
+        chat: &Chat,
+        cx: &mut Context,
+    ) -> Result<Received> {
+        let person = self.roster.member_of(author.device).ok_or(Error::CorruptStore)?.person;
+        let opened = attempt(cx, |cx| {
+            let sealer = Sealer::of(&self.state.keys, &self.place(), shared)?;
+            let slice = self.own_slice(&sealer, entry)?;
+            let slice = slice.as_ref().map(|slice| slice.as_slice());
+            let incoming = Incoming { chat, slice, salt: sealer.salt(), sender: author.device };
+            let aad = self.aad(author.device);
+            let plaintext = self.scheme()?.open(&self.room(account), &aad, &incoming, cx)?;
+            let body: ChatBody = codec::decode(&plaintext)?;
+            let content = Content::decode(body.content.as_slice())?;
+            Ok((body, content))
+        })?;
+        let (body, content) = match opened {
+            Ok(opened) => opened,
+            Err(fault) => return Ok(Received::Unreadable { person, fault }),
+        };
+        let row = key(Row::Counted, &[self.id.as_bytes(), author.device.as_bytes()]);
+        let known: Option<u64> = load(cx.vault, &row)?;
+        save(cx.vault, &row, &entry.number)?;
+        let device = author.device;
+        Ok(Received::Message(ReceivedMessage {
+            id: body.id,
+            person,
+            device,
+            content,
+            sent_at: body.sent_at,
+            epoch: self.epoch(),
+            view: self.check_view(body.view.entry, &body.view.hash, cx)?,
+            gap: known.is_some_and(|known| body.last > known),
+        }))
+    }
+
+    fn check_view(&self, entry: u64, hash: &[u8; 16], cx: &mut Context) -> Result<ViewCheck> {
+        let row = key(Row::View, &[self.id.as_bytes(), &entry.to_be_bytes()]);
+        let Some(own) = load::<Digest>(cx.vault, &row)? else { return Ok(ViewCheck::Unchecked) };
+        Ok(if short(own.as_bytes()) == *hash { ViewCheck::Same } else { ViewCheck::Differs })
+    }
+
+    fn note_leave(&mut self, author: &Leaf, leave: SignedLeave) -> Result<Received> {
+        if leave.request.device != author.device {
+            return Ok(Received::Void(PeerFault::WrongAddress));
+        }
+        match leave.verify(&self.roster) {
+            Ok(()) => {}
+            Err(Error::Peer(fault)) => return Ok(Received::Void(fault)),
+            Err(error) => return Err(error),
+        }
+        let person = leave.request.person;
+        if !self.leaving().any(|other| other == person) {
+            self.state.leaving.push(leave);
+        }
+        Ok(Received::LeaveRequested { person })
+    }
+
+    /// An entry of this seat: what was pending takes effect.
+    fn settle(&mut self, account: &Account, entry: &Entry, cx: &mut Context) -> Result<Received> {
+        let row = self.row(Row::Pending);
+        let pending = load::<Pending>(cx.vault, &row)?.filter(|pending| pending.hash == entry.hash);
+        let Some(Pending { what, .. }) = pending else {
+            // A post of this seat that this store knows nothing of: the store is a copy of an older one.
+            return Ok(self.strand(PeerFault::RolledBack));
+        };
+        cx.vault.delete(&row)?;
+        let epoch = self.epoch();
+        match what {
+            PendingWhat::Chat(PendingChat { id, handed }) => {
+                self.scheme()?.delivered(&self.id, &handed, cx)?;
+                self.state.last_message = entry.number;
+                Ok(Received::Accepted { message: Some(id), changes: Vec::new(), epoch })
+            }
+            PendingWhat::Leave => {
+                self.end(cx)?;
+                Ok(Received::Accepted {
+                    message: None,
+                    changes: vec![Happened::Left(*account.person())],
+                    epoch,
+                })
+            }
+            PendingWhat::Commit(PendingCommit { commit, seed, leaf }) => {
+                let after = commit.verify(&self.roster, &self.state.commit, &self.state.parent_change)?;
+                let changes = happened(&commit);
+                match self.advance(account, &commit, after, Ok(Found { seed, leaf }), cx)? {
+                    Fate::Stranded(fault) => Ok(self.strand(fault)),
+                    _ => Ok(Received::Accepted { message: None, changes, epoch: self.epoch() }),
+                }
+            }
+        }
+    }
+
+    fn follow(
+        &mut self,
+        account: &Account,
+        entry: &Entry,
+        shared: &[u8],
+        author: &Leaf,
+        commit: Commit,
+        cx: &mut Context,
+    ) -> Result<Received> {
+        let by = self.roster.member_of(author.device).ok_or(Error::CorruptStore)?.person;
+        let valid = match commit.body.draft.author == author.device {
+            true => commit.verify(&self.roster, &self.state.commit, &self.state.parent_change),
+            false => Err(PeerFault::WrongAddress.into()),
+        };
+        let after = match valid {
+            Ok(after) => after,
+            Err(Error::Peer(fault)) => return Ok(Received::Void(fault)),
+            Err(error) => return Err(error),
+        };
+        let seats_differ = !self.seats_fit(&after, entry.seats);
+        let seed = match self.seed(&commit, entry, shared, cx) {
+            Ok(seed) => Ok(Found { seed, leaf: None }),
+            Err(Error::Peer(fault)) => Err(fault),
+            Err(error) => return Err(error),
+        };
+        // The group has moved, whether or not this device can follow: a pending post is void.
+        cx.vault.delete(&self.row(Row::Pending))?;
+        let changes = happened(&commit);
+        Ok(match self.advance(account, &commit, after, seed, cx)? {
+            Fate::Merged => Received::Committed { author: by, changes, epoch: self.epoch(), seats_differ },
+            Fate::Removed => Received::Removed { by },
+            Fate::Stranded(fault) => self.strand(fault),
+        })
+    }
+
+    /// The seed of a commit, from the own slice.
+    fn seed(
+        &self,
+        commit: &Commit,
+        entry: &Entry,
+        shared: &[u8],
+        cx: &Context,
+    ) -> Result<Option<Secret<Seed>>> {
+        let Some(check) = commit.body.seed_check else { return Ok(None) };
+        let sealer = Sealer::of(&self.state.keys, &self.place(), shared)?;
+        let slice = self.own_slice(&sealer, entry)?.ok_or(PeerFault::NoSlice)?;
+        let draft = commit.body.draft.hash()?;
+        let leaf = self.leaf_secrets(cx)?;
+        let opened = open_sealed(&leaf.kem, labels::SEED_WRAP, draft.as_bytes(), &codec::decode(&slice)?)?;
+        let seed = codec::decode::<Secret<Seed>>(&opened)?;
+        if seed_check(&seed) != check {
+            return Err(PeerFault::HashMismatch.into());
+        }
+        Ok(Some(seed))
+    }
+
+    fn own_slice(&self, sealer: &Sealer, entry: &Entry) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
+        match entry.slice.split_first() {
+            None => Ok(None),
+            Some((&SLICE_SEALED, sealed)) => sealer.open_slice(&self.state.seat, sealed).map(Some),
+            Some(_) => Err(PeerFault::Malformed.into()),
+        }
+    }
+
+    /// Moves this group by a valid commit.
+    fn advance(
+        &mut self,
+        account: &Account,
+        commit: &Commit,
+        after: Roster,
+        found: std::result::Result<Found, PeerFault>,
+        cx: &mut Context,
+    ) -> Result<Fate> {
+        if after.leaf_by_seat(self.state.seat).is_none() {
+            let replaced = after.leaf(self.state.me).is_some();
+            if replaced {
+                return Ok(Fate::Stranded(PeerFault::RolledBack));
+            }
+            self.roster = after;
+            self.save_roster(cx)?;
+            self.end(cx)?;
+            return Ok(Fate::Removed);
+        }
+        let Found { seed, leaf } = match found {
+            Ok(found) => found,
+            Err(fault) => return Ok(Fate::Stranded(fault)),
+        };
+        let body = commit.body.hash()?;
+        let epoch = Epoch::next(&self.state.keys, seed.as_ref(), &body);
+        if !epoch.confirms(&body, &commit.tag) {
+            return Ok(Fate::Stranded(PeerFault::HashMismatch));
+        }
+        self.state.keys = epoch.keys();
+        self.state.commit = commit.hash()?;
+        if commit.body.draft.changes.iter().any(Change::is_lasting) {
+            self.state.parent_change = self.state.commit;
+        }
+        let gone: Vec<_> = self.without_seat(&after).collect();
+        for device in gone.iter().filter(|device| after.leaf(**device).is_some()) {
+            retire(*device, cx)?;
+        }
+        self.roster = after;
+        self.state.leaving.retain(|leave| self.roster.member(leave.request.person).is_some());
+        if let Some(leaf) = leaf {
+            self.save_leaf(&leaf, cx)?;
+        }
+        self.save_roster(cx)?;
+        self.scheme()?.step(&self.room(account), seed.as_ref(), &self.state.commit, &gone, cx)?;
+        Ok(Fate::Merged)
+    }
+
+    /// Devices whose leaf of this roster is not in the next: removed, or let in again.
+    fn without_seat<'a>(&'a self, after: &'a Roster) -> impl Iterator<Item = DeviceId> + 'a {
+        let gone = self.roster.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
+        gone.map(|leaf| leaf.device)
+    }
+
+    /// Whether the relay opened and closed the seats that the commit's rosters say.
+    fn seats_fit(&self, after: &Roster, seats: &[SeatChange]) -> bool {
+        let seats_of = |roster: &Roster| roster.leaves().map(|leaf| leaf.seat).collect::<Vec<_>>();
+        let (before, after) = (seats_of(&self.roster), seats_of(after));
+        let mut opened: Vec<SeatId> = after.iter().filter(|seat| !before.contains(seat)).copied().collect();
+        let closed: Vec<SeatId> = before.into_iter().filter(|seat| !after.contains(seat)).collect();
+        let left = |seat: &SeatId| {
+            let person = self.roster.leaf_by_seat(*seat).and_then(|leaf| self.roster.member_of(leaf.device));
+            person.is_some_and(|member| self.leaving().any(|leaving| leaving == member.person))
+        };
+        let mut fit = true;
+        for change in seats {
+            match change {
+                SeatChange::Open { seat, .. } => {
+                    let expected = opened.iter().position(|other| other == seat);
+                    fit &= expected.map(|at| opened.swap_remove(at)).is_some();
+                }
+                SeatChange::Close(seat) => fit &= closed.contains(seat),
+            }
+        }
+        let is_closed = |seat: &SeatId| seats.contains(&SeatChange::Close(*seat));
+        fit && opened.is_empty() && closed.iter().all(|seat| is_closed(seat) || left(seat))
+    }
+
+    fn strand(&mut self, fault: PeerFault) -> Received {
+        self.state.status = Status::Stranded;
+        Received::Stranded(fault)
+    }
+}
+
+/// What a commit changes, for people.
+pub(super) fn happened(commit: &Commit) -> Vec<Happened> {
+    let draft = &commit.body.draft;
+    let changes = draft.changes.iter().map(|change| match change {
+        Change::Add(member) => Happened::Added(member.person),
+        Change::Remove(person) => Happened::Removed(*person),
+        Change::Leave(leave) => Happened::Left(leave.request.person),
+        Change::Rename(name) => Happened::Renamed(String::from_utf8_lossy(name.as_slice()).into_owned()),
+        Change::Role(person, role) => Happened::Role(*person, *role),
+        Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
+    });
+    let healed = draft.leaf.as_ref().map(|leaf| Happened::Healed(leaf.device));
+    changes.chain(healed).collect()
+}

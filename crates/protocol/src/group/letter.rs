@@ -1,0 +1,74 @@
+//! Letters: an invitation with a one-use claim, or a request to be let in again. Sealed to an inbox key.
+
+use super::Home;
+use crate::codec;
+use crate::identity::{Account, Handle};
+use crate::roster::SignedRejoin;
+use crate::session::{Bundle, inbox_open, inbox_seal};
+use crate::{Context, DeviceId, GroupId, PersonId, Result, SeatId};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+/// What a letter says.
+pub enum Letter {
+    /// A seat in a group.
+    Invitation(Invitation),
+    /// A device asks to be let into a group again: for [`super::Intent::Readmit`].
+    Rejoin {
+        /// The group.
+        group: GroupId,
+        /// The device that asks.
+        device: DeviceId,
+        /// The signed request.
+        request: Vec<u8>,
+    },
+}
+
+/// A seat in a group, claimed once. That it is an honest one is shown by the welcome.
+#[derive(Clone, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub struct Invitation {
+    /// Where the group lives.
+    pub home: Home,
+    /// The seat.
+    pub seat: SeatId,
+    /// What the relay exchanges for a token.
+    pub claim: [u8; 32],
+    /// The group.
+    pub group: GroupId,
+    /// Who invites, by the letter's own word.
+    pub inviter: PersonId,
+    /// The inviter's handle.
+    pub inviter_handle: Handle,
+}
+
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+enum Body {
+    Invitation(Invitation) = 1,
+    Rejoin(SignedRejoin) = 2,
+}
+
+/// Opens a letter from the own inbox.
+///
+/// # Errors
+/// `UnknownPrekey` if the inbox key is gone, `DoesNotOpen`, `Malformed`, `UnknownVersion`.
+pub fn open_letter(account: &Account, body: &[u8], cx: &mut Context) -> Result<Letter> {
+    let opened = inbox_open(account, body, cx)?;
+    Ok(match codec::decode(&opened)? {
+        Body::Invitation(invitation) => Letter::Invitation(invitation),
+        Body::Rejoin(signed) => Letter::Rejoin {
+            group: signed.request.group,
+            device: signed.request.device,
+            request: codec::encode(&signed)?,
+        },
+    })
+}
+
+impl Invitation {
+    pub(super) fn seal(self, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
+        inbox_seal(to, &codec::encode(&Body::Invitation(self))?, cx)
+    }
+}
+
+pub(super) fn seal_rejoin(request: SignedRejoin, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
+    inbox_seal(to, &codec::encode(&Body::Rejoin(request))?, cx)
+}

@@ -1,0 +1,97 @@
+//! Pairwise: the content once under a fresh key, and that key to each device through its double ratchet.
+//!
+//! A message is authenticated by the session: deniable, no proof for third parties.
+
+use super::cipher::{GroupCipher, Promise, Received, Room, Sealed};
+use super::message::{Aad, Chat};
+use crate::codec;
+use crate::labels;
+use crate::primitives::secret::{AeadKey, MessageKey, Secret, Seed};
+use crate::primitives::sign::SigningKey;
+use crate::primitives::{aead, kdf};
+use crate::{Context, DeviceId, Digest, GroupId, PeerFault, Result, session};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use zeroize::Zeroizing;
+
+pub(super) enum Pairwise {}
+
+/// What goes through a session: the content key, bound to the content.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct ContentKey {
+    key: Secret<MessageKey>,
+    chat: Digest,
+}
+
+impl GroupCipher for Pairwise {
+    const PROMISE: Promise = Promise { devices: 100, signed: false };
+
+    fn wants(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>> {
+        Room::without_session(room.others(), cx)
+    }
+
+    fn seal(
+        room: &Room,
+        aad: &Aad,
+        salt: &[u8; 16],
+        _signing: &SigningKey,
+        plaintext: &[u8],
+        cx: &mut Context,
+    ) -> Result<Sealed> {
+        let bound = aad.bytes(0)?;
+        let key = Secret::<MessageKey>::random(cx);
+        let sealed = aead::seal(aead_key(&key, salt, &bound), &bound, plaintext)?;
+        let chat = Chat { counter: 0, commitment: Some(commitment(&key, &bound)), sealed: sealed.into() };
+        let content = ContentKey { key, chat: digest(&chat)? };
+        let payload = Zeroizing::new(codec::encode(&content)?);
+        let mut slices = Vec::new();
+        for device in room.others().collect::<Vec<_>>() {
+            let peer = room.roster.peer(device).ok_or(PeerFault::RosterMismatch)?;
+            let bound = slice_aad(&bound);
+            slices.push((device, session::seal(room.account, &peer, &bound, &payload, cx)?));
+        }
+        Ok(Sealed { chat, slices })
+    }
+
+    fn open(room: &Room, aad: &Aad, received: &Received, cx: &mut Context) -> Result<Zeroizing<Vec<u8>>> {
+        let chat = received.chat;
+        let bound = aad.bytes(0)?;
+        let slice = received.slice.ok_or(PeerFault::NoSlice)?;
+        let peer = room.roster.peer(received.sender).ok_or(PeerFault::RosterMismatch)?;
+        let payload = session::open(room.account, &peer, &slice_aad(&bound), slice, cx)?;
+        let ContentKey { key, chat: named } = codec::decode(&payload)?;
+        if named != digest(chat)? || chat.commitment != Some(commitment(&key, &bound)) || chat.counter != 0 {
+            return Err(PeerFault::HashMismatch.into());
+        }
+        aead::open(&aead_key(&key, received.salt, &bound), &bound, chat.sealed.as_slice())
+    }
+
+    fn delivered(_group: &GroupId, _handed: &[DeviceId], _cx: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
+    fn step(
+        _room: &Room,
+        _seed: Option<&Secret<Seed>>,
+        _commit: &Digest,
+        _gone: &[DeviceId],
+        _cx: &mut Context,
+    ) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn aead_key(key: &Secret<MessageKey>, salt: &[u8; 16], bound: &[u8]) -> Secret<AeadKey> {
+    kdf::derive(key.expose(), salt, labels::CHAT_KEY, &[bound])
+}
+
+fn commitment(key: &Secret<MessageKey>, bound: &[u8]) -> Digest {
+    kdf::hash(labels::KEY_COMMITMENT, &[key.expose(), bound])
+}
+
+fn digest(chat: &Chat) -> Result<Digest> {
+    Ok(kdf::hash(labels::PAIRWISE_CONTENT, &[&codec::encode(chat)?]))
+}
+
+fn slice_aad(bound: &[u8]) -> Vec<u8> {
+    [labels::PAIRWISE_SLICE.0.as_bytes(), bound].concat()
+}

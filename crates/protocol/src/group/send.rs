@@ -1,0 +1,92 @@
+//! Sealing a chat message.
+
+use super::cipher::Sealed;
+use super::message::{Aad, ChatBody, View};
+use super::seal::Sealer;
+use super::{Bundles, Group, Inner, Need, Pending, PendingChat, PendingWhat, Post, SLICE_SEALED, Slice};
+use crate::codec;
+use crate::content::Content;
+use crate::identity::Account;
+use crate::primitives::kdf;
+use crate::roster::VERSION;
+use crate::vault::{Row, save};
+use crate::{Context, DeviceId, MessageId, PeerFault, Result};
+use zeroize::Zeroizing;
+
+impl Group {
+    /// What must be fetched before [`Group::send`]: keys of devices without a session.
+    pub fn needs_for_send(&self, account: &Account, cx: &mut Context) -> Result<Vec<Need>> {
+        let devices = self.scheme()?.wants(&self.room(account), cx)?;
+        Ok(devices.into_iter().map(|device| Need { device, prekey: true, join_key: false }).collect())
+    }
+
+    /// Seals a message at the head. It waits in the vault until its entry arrives or [`Group::refused`] drops it.
+    ///
+    /// # Errors
+    /// `PostPending`, `Stranded`, `NotInGroup`; `BundleNeeded` without the keys of [`Group::needs_for_send`].
+    pub fn send(
+        &mut self,
+        account: &Account,
+        id: MessageId,
+        content: &Content,
+        bundles: &Bundles,
+        cx: &mut Context,
+    ) -> Result<Post> {
+        self.check_active(cx)?;
+        let scheme = self.scheme()?;
+        let room = self.room(account);
+        for device in scheme.wants(&room, cx)? {
+            let peer = self.roster.peer(device).ok_or(PeerFault::RosterMismatch)?;
+            let version = self.roster.list(peer.person).map_or(0, |list| list.version());
+            bundles.start(account, &peer, version, cx)?;
+        }
+        let body = ChatBody {
+            id,
+            sent_at: cx.now,
+            view: self.own_view(),
+            last: self.state.last_message,
+            content: content.encode()?.into(),
+        };
+        let body = Zeroizing::new(codec::encode(&body)?);
+        let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
+        let signing = self.leaf_secrets(cx)?.signing;
+        let aad = self.aad(self.state.me);
+        let Sealed { chat, slices } = scheme.seal(&room, &aad, sealer.salt(), &signing, &body, cx)?;
+        let shared = sealer.seal_shared(codec::encode(&Inner::Chat(chat))?)?;
+        let handed = slices.iter().map(|(device, _)| *device).collect();
+        let slices = slices.into_iter().map(|(device, bytes)| self.sealed_slice(&sealer, device, &bytes));
+        let slices = sorted(slices.collect::<Result<_>>()?);
+        let hash = kdf::sha256(&shared);
+        let pending = Pending { hash, what: PendingWhat::Chat(PendingChat { id, handed }) };
+        save(cx.vault, &self.row(Row::Pending), &pending)?;
+        let at_turn = self.state.turn;
+        Ok(Post { shared, slices, at_turn, takes_turn: false, seats: Vec::new(), letters: Vec::new() })
+    }
+
+    pub(super) fn sealed_slice(&self, sealer: &Sealer, device: DeviceId, plaintext: &[u8]) -> Result<Slice> {
+        let seat = self.roster.leaf(device).ok_or(PeerFault::RosterMismatch)?.seat;
+        let mut bytes = vec![SLICE_SEALED];
+        bytes.extend(sealer.seal_slice(&seat, plaintext)?);
+        Ok(Slice { seat, bytes })
+    }
+
+    pub(super) fn aad(&self, sender: DeviceId) -> Aad {
+        Aad { version: VERSION, group: self.id, epoch: self.epoch(), commit: self.state.commit, sender }
+    }
+
+    fn own_view(&self) -> View {
+        View { entry: self.state.cursor, hash: short(self.state.view.as_bytes()) }
+    }
+}
+
+/// A running hash as it is stated: its first 16 bytes.
+pub(super) fn short(hash: &[u8; 32]) -> [u8; 16] {
+    let mut short = [0; 16];
+    short.iter_mut().zip(hash).for_each(|(to, from)| *to = *from);
+    short
+}
+
+pub(super) fn sorted(mut slices: Vec<Slice>) -> Vec<Slice> {
+    slices.sort_by_key(|slice| slice.seat);
+    slices
+}

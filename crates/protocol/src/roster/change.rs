@@ -1,0 +1,168 @@
+//! What a commit changes, and whether its author may.
+
+use super::{Leaf, LeafKeys, MAX_NAME, Member, Role, Roster, RosterBody};
+use crate::codec::{self, VLBytes};
+use crate::identity::UnverifiedDeviceList;
+use crate::labels;
+use crate::primitives::sign::{Signature, SigningKey};
+use crate::session::UnverifiedJoinKey;
+use crate::{DeviceId, GroupId, PeerFault, PersonId, Result, SeatId};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+pub(crate) enum Change {
+    /// A person with the first leaves.
+    Add(Member) = 1,
+    /// A person, by decision of the author.
+    Remove(PersonId) = 2,
+    /// A person, by that person's own request.
+    Leave(SignedLeave) = 3,
+    Rename(VLBytes) = 4,
+    Role(PersonId, Role) = 5,
+    /// A device that lost track: its leaf is replaced. The seat is new.
+    Rejoin(SignedRejoin, SeatId) = 6,
+}
+
+/// "Take me out", by a member.
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct LeaveRequest {
+    pub(crate) group: GroupId,
+    pub(crate) person: PersonId,
+    pub(crate) device: DeviceId,
+}
+
+/// A request to leave, signed by the device's leaf key.
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct SignedLeave {
+    pub(crate) request: LeaveRequest,
+    signature: Signature,
+}
+
+/// "Let me in again", by a device that is still listed.
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct RejoinRequest {
+    pub(crate) group: GroupId,
+    pub(crate) person: PersonId,
+    pub(crate) device: DeviceId,
+    pub(crate) last_epoch: u64,
+    pub(crate) asked: u64,
+    pub(crate) join_key: UnverifiedJoinKey,
+}
+
+/// A request to rejoin, signed by the device key.
+#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+pub(crate) struct SignedRejoin {
+    pub(crate) request: RejoinRequest,
+    signature: Signature,
+}
+
+impl Change {
+    /// Applies this change by `author`, as `before` allows it, to `next`.
+    pub(super) fn apply(&self, author: &Member, before: &Roster, next: &mut RosterBody) -> Result<()> {
+        let policy = before.body().policy;
+        let allowed = |granted: bool| if granted { Ok(()) } else { Err(PeerFault::NotAllowed) };
+        match self {
+            Self::Add(member) => {
+                allowed(policy.add.granted_to(author.role) && member.role == Role::Member)?;
+                add(member, next)
+            }
+            Self::Remove(person) => {
+                allowed(policy.remove.granted_to(author.role) && *person != author.person)?;
+                remove(*person, next)
+            }
+            Self::Leave(leave) => {
+                leave.verify(before)?;
+                remove(leave.request.person, next)
+            }
+            Self::Rename(name) => {
+                allowed(policy.rename.granted_to(author.role) && name.as_slice().len() <= MAX_NAME)?;
+                next.name = name.clone();
+                Ok(())
+            }
+            Self::Role(person, role) => {
+                allowed(author.role == Role::Administrator)?;
+                let member = next.members.iter_mut().find(|member| member.person == *person);
+                member.ok_or(PeerFault::RosterMismatch)?.role = *role;
+                Ok(())
+            }
+            Self::Rejoin(rejoin, seat) => {
+                let leaf = rejoin.leaf(before, *seat)?;
+                let leaves = next.members.iter_mut().flat_map(|member| &mut member.leaves);
+                let old = leaves.into_iter().find(|old| old.device == leaf.device);
+                *old.ok_or(PeerFault::RosterMismatch)? = leaf;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether this takes keys out of hands, so that the commit must carry a fresh seed.
+    pub(crate) fn needs_seed(&self) -> bool {
+        matches!(self, Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..))
+    }
+
+    /// Whether this is a link of the chain of changes.
+    pub(crate) fn is_lasting(&self) -> bool {
+        !matches!(self, Self::Rejoin(..))
+    }
+}
+
+fn add(member: &Member, next: &mut RosterBody) -> Result<()> {
+    let list = UnverifiedDeviceList::read(member.list.as_slice())?.verify()?;
+    if member.leaves.is_empty() || next.members.iter().any(|other| other.person == member.person) {
+        return Err(PeerFault::RosterMismatch.into());
+    }
+    for leaf in &member.leaves {
+        let device = list.peer(leaf.device).ok_or(PeerFault::RosterMismatch)?;
+        let LeafKeys::Joined(_) = &leaf.keys else { return Err(PeerFault::NotAllowed.into()) };
+        leaf.verify(&next.group, &device)?;
+    }
+    next.members.push(member.clone());
+    Ok(())
+}
+
+fn remove(person: PersonId, next: &mut RosterBody) -> Result<()> {
+    let before = next.members.len();
+    next.members.retain(|member| member.person != person);
+    if next.members.len() == before { Err(PeerFault::RosterMismatch.into()) } else { Ok(()) }
+}
+
+impl SignedLeave {
+    pub(crate) fn sign(request: LeaveRequest, leaf: &SigningKey) -> Result<Self> {
+        let signature = leaf.sign(labels::LEAVE, &codec::encode(&request)?);
+        Ok(Self { request, signature })
+    }
+
+    /// Checks that the request is by a leaf of that person.
+    pub(crate) fn verify(&self, roster: &Roster) -> Result<()> {
+        let LeaveRequest { group, person, device } = &self.request;
+        let member = roster.member_of(*device).filter(|member| member.person == *person);
+        let leaf = roster.leaf(*device).filter(|_| member.is_some() && *group == roster.body().group);
+        let key = leaf.ok_or(PeerFault::RosterMismatch)?.signing()?;
+        key.verify(labels::LEAVE, &codec::encode(&self.request)?, &self.signature)
+    }
+}
+
+impl SignedRejoin {
+    pub(crate) fn sign(request: RejoinRequest, device: &SigningKey) -> Result<Self> {
+        let signature = device.sign(labels::REJOIN, &codec::encode(&request)?);
+        Ok(Self { request, signature })
+    }
+
+    /// The leaf that it asks for, checked: by a device with a leaf, newer than the request that leaf came from.
+    pub(crate) fn leaf(&self, roster: &Roster, seat: SeatId) -> Result<Leaf> {
+        let RejoinRequest { group, person, device, asked, join_key, last_epoch } = &self.request;
+        let old = roster.leaf(*device).ok_or(PeerFault::RosterMismatch)?;
+        let peer =
+            roster.peer(*device).filter(|peer| peer.person == *person && *group == roster.body().group);
+        let peer = peer.ok_or(PeerFault::RosterMismatch)?;
+        peer.signing.verify(labels::REJOIN, &codec::encode(&self.request)?, &self.signature)?;
+        if *asked <= old.asked || *last_epoch > roster.body().epoch {
+            return Err(PeerFault::RolledBack.into());
+        }
+        let keys = LeafKeys::Joined(join_key.clone());
+        let leaf = Leaf { device: *device, seat, asked: *asked, keys };
+        leaf.verify(group, &peer)?;
+        Ok(leaf)
+    }
+}

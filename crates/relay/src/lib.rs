@@ -1,1 +1,21 @@
-//! relay
+//! The relay: directory, channels and inboxes of an end-to-end encrypted
+//! group messenger. It stores and forwards bytes that it cannot read.
+//!
+//! Not its concern: what those bytes mean. It never imports the protocol.
+
+mod config;
+mod connection;
+mod cursors;
+mod data;
+mod error;
+mod hub;
+mod limits;
+mod relay;
+mod serve;
+mod storage;
+mod sweep;
+mod tag;
+
+pub use config::{Clock, Config, Limits, Rate, Registration, SystemClock};
+pub use error::RelayError;
+pub use serve::{Running, serve};

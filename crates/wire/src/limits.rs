@@ -27,17 +27,15 @@ pub const ONE_TIME_KEYS: usize = 100;
 /// Below this many the owner of one-time keys is told.
 pub const LOW_STOCK: u32 = 10;
 /// One one-time key of either kind, or a last-resort join key.
-pub const KEY_BYTES: usize = 8 * 1024;
+pub const KEY_BYTES: usize = 4 * 1024;
 /// The static part of a bundle.
-pub const BUNDLE_BYTES: usize = 16 * 1024;
+pub const BUNDLE_BYTES: usize = 8 * 1024;
 /// A person's signed device list.
-pub const DEVICE_LIST_BYTES: usize = 64 * 1024;
-/// Devices of one person at one relay.
-pub const DEVICES_PER_PERSON: usize = 16;
+pub const DEVICE_LIST_BYTES: usize = 16 * 1024;
 /// Names and persons in one `Lookup`.
 pub const LOOKUPS_PER_REQUEST: usize = 100;
-/// Devices in one `TakeKeys`.
-pub const TAKES_PER_REQUEST: usize = 1024;
+/// Devices in one `TakeKeys`: their bundles and keys fill one frame at most.
+pub const TAKES_PER_REQUEST: usize = 256;
 /// Above this many devices in one `TakeKeys`, one-time prekeys are left out.
 pub const TAKES_WITH_PREKEYS: usize = 20;
 /// The shortest and the longest name.

@@ -52,6 +52,8 @@ codes! {
     BadName = "bad_name", "a name is 2 to 32 of a-z 0-9 . _ - and starts with a letter or digit";
     /// The device id is already registered to somebody else or another key.
     DeviceTaken = "device_taken", "the device id is taken: make a new one";
+    /// The person is registered already, under another name or device.
+    PersonTaken = "person_taken", "this person is registered here already: log in with that device";
     /// The relay takes no registrations.
     RegistrationClosed = "registration_closed", "this relay takes no new accounts";
     /// The invite code is missing or wrong.

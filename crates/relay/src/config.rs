@@ -1,0 +1,171 @@
+//! How a relay is set up. Not here: limits that are part of the API itself
+//! (`conclave_wire::limits`).
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Everything a relay needs to know to start.
+#[derive(Clone)]
+pub struct Config {
+    /// The directory of its database and key; `None` keeps all in memory.
+    pub data: Option<PathBuf>,
+    /// Where it listens; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// The host under which its handles are known; `None` takes the address.
+    pub host: Option<String>,
+    /// Who may make a handle.
+    pub registration: Registration,
+    /// How long entries wait for seats that have not read them.
+    pub retention: Duration,
+    /// Set once after the data directory was restored from a backup: raises
+    /// the incarnation, so that lost entries are not taken for a fork.
+    pub restored: bool,
+    /// Where all time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Rates and totals.
+    pub limits: Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            data: None,
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            host: None,
+            registration: Registration::Open,
+            retention: Duration::from_secs(45 * 24 * 60 * 60),
+            restored: false,
+            clock: Arc::new(SystemClock),
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("data", &self.data)
+            .field("listen", &self.listen)
+            .field("host", &self.host)
+            .field("registration", &self.registration.as_str())
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Who may make a handle.
+#[derive(Clone)]
+pub enum Registration {
+    /// Anyone.
+    Open,
+    /// Whoever brings one of these codes. A code works until it is taken off
+    /// the list.
+    Invite(Vec<String>),
+    /// Nobody.
+    Closed,
+}
+
+impl Registration {
+    /// As `Hello` and `/v1/about` state it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Invite(_) => "invite",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// Codes are secrets.
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The relay's only source of time.
+pub trait Clock: Send + Sync {
+    /// Unix time in milliseconds.
+    fn now(&self) -> u64;
+}
+
+/// The clock of the machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// So many at once, then so many per second.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rate {
+    /// At once, after a pause.
+    pub burst: f64,
+    /// In the long run.
+    pub per_second: f64,
+}
+
+impl Rate {
+    /// A rate.
+    pub const fn new(burst: f64, per_second: f64) -> Self {
+        Self { burst, per_second }
+    }
+}
+
+/// What one relay allows, on by default. Limits by address are a hundred
+/// times as generous to loopback addresses.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one address.
+    pub connections_per_address: usize,
+    /// Bytes of the database; beyond it, posts are refused with
+    /// `storage_full`.
+    pub storage_bytes: Option<u64>,
+    /// Requests of one connection.
+    pub requests: Rate,
+    /// Posts of one seat.
+    pub posts: Rate,
+    /// Posts of one seat that take a turn.
+    pub turns: Rate,
+    /// Channels made from one address.
+    pub channels: Rate,
+    /// Names and persons looked up from one address.
+    pub lookups: Rate,
+    /// Devices asked for in `TakeKeys` by one device.
+    pub takes: Rate,
+    /// One-time keys that one device gets of one other; beyond it come the
+    /// last-resort ones, and no refusal.
+    pub takes_of_one: Rate,
+    /// Letters sent outside posts by one device.
+    pub letters: Rate,
+    /// Handles made from one address.
+    pub registrations: Rate,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            connections_per_address: 64,
+            storage_bytes: None,
+            requests: Rate::new(2_000.0, 500.0),
+            posts: Rate::new(1_000.0, 200.0),
+            turns: Rate::new(100.0, 2.0),
+            channels: Rate::new(100.0, 0.1),
+            lookups: Rate::new(1_000.0, 10.0),
+            takes: Rate::new(4_000.0, 10.0),
+            takes_of_one: Rate::new(20.0, 0.01),
+            letters: Rate::new(100.0, 0.2),
+            registrations: Rate::new(10.0, 0.01),
+        }
+    }
+}

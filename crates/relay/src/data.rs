@@ -1,0 +1,131 @@
+//! The data directory: its lock, the relay's signing key, where the database
+//! lies. Not here: what is in the database.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use conclave_wire::RelayId;
+use ed25519_dalek::SigningKey;
+use sha2::{Digest, Sha256};
+
+use crate::RelayError;
+
+/// A data directory that this process holds, or none (all in memory).
+pub(crate) struct Data {
+    pub(crate) relay: RelayId,
+    pub(crate) database: Option<PathBuf>,
+    /// Held as long as the relay runs; the system frees it when it dies.
+    _lock: Option<File>,
+}
+
+impl Data {
+    /// Opens, and makes what is missing.
+    pub(crate) fn open(dir: Option<&Path>) -> Result<Self, RelayError> {
+        let Some(dir) = dir else {
+            let relay = relay_id(&SigningKey::from_bytes(&random()?));
+            return Ok(Self { relay, database: None, _lock: None });
+        };
+        make_private(dir).map_err(|cause| RelayError::Data { path: dir.into(), cause })?;
+        let lock = lock(dir)?;
+        let relay = relay_id(&signing_key(&dir.join("relay.key"))?);
+        Ok(Self { relay, database: Some(dir.join("relay.db")), _lock: Some(lock) })
+    }
+}
+
+/// Fresh random bytes.
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], RelayError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| RelayError::Randomness)?;
+    Ok(bytes)
+}
+
+fn relay_id(key: &SigningKey) -> RelayId {
+    let digest: [u8; 32] = Sha256::digest(key.verifying_key().as_bytes()).into();
+    RelayId::new(digest)
+}
+
+fn lock(dir: &Path) -> Result<File, RelayError> {
+    let path = dir.join("lock");
+    let failed = |cause| RelayError::Data { path: path.clone(), cause };
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(RelayError::InUse(dir.into())),
+        Err(TryLockError::Error(cause)) => Err(failed(cause)),
+    }
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, RelayError> {
+    let failed = |cause| RelayError::Data { path: path.into(), cause };
+    match fs::read(path) {
+        Ok(seed) => {
+            let seed = <[u8; 32]>::try_from(seed).map_err(|_| RelayError::BadKey(path.into()))?;
+            Ok(SigningKey::from_bytes(&seed))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let seed = random()?;
+            write_private(path, &seed).map_err(failed)?;
+            Ok(SigningKey::from_bytes(&seed))
+        }
+        Err(cause) => Err(failed(cause)),
+    }
+}
+
+/// Whole or not at all: a half-written key would be a lost identity.
+fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    match path.parent() {
+        Some(dir) => File::open(dir)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn make_private(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_identity_stays_and_two_relays_do_not_share_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Data::open(Some(dir.path())).unwrap();
+        assert!(matches!(Data::open(Some(dir.path())), Err(RelayError::InUse(_))));
+        let relay = first.relay;
+        drop(first);
+        assert_eq!(Data::open(Some(dir.path())).unwrap().relay, relay);
+    }
+
+    #[test]
+    fn a_damaged_key_is_said_and_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("relay.key"), b"short").unwrap();
+        assert!(matches!(Data::open(Some(dir.path())), Err(RelayError::BadKey(_))));
+        assert_eq!(fs::read(dir.path().join("relay.key")).unwrap(), b"short");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn the_key_is_for_its_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        drop(Data::open(Some(dir.path())).unwrap());
+        let mode = fs::metadata(dir.path().join("relay.key")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

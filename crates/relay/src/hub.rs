@@ -1,0 +1,170 @@
+//! Who is here and wants to hear of what. It only wakes connections: what they
+//! get they read from their own cursor, so that a slow one costs nobody
+//! memory. Entries just posted are kept for a moment, shared by all readers.
+//!
+//! Not here: sockets, and what a seat may see (`storage::SeatView`).
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use conclave_wire::{ChannelId, DeviceId, SeatId, v1};
+use tokio::sync::Notify;
+
+use crate::storage::{Recent, SeatView};
+
+/// Entries kept of a channel that somebody follows.
+const RECENT_ENTRIES: usize = 64;
+const RECENT_BYTES: usize = 1024 * 1024;
+
+/// A seat in its channel.
+pub(crate) type Place = (ChannelId, SeatId);
+
+/// What waits for one connection. Bounded by the seats it follows.
+#[derive(Default)]
+pub(crate) struct Mailbox {
+    pub(crate) notify: Notify,
+    places: Mutex<HashSet<Place>>,
+    letters: AtomicBool,
+    stock: AtomicBool,
+}
+
+impl Mailbox {
+    pub(crate) fn take_places(&self) -> HashSet<Place> {
+        std::mem::take(&mut *locked(&self.places))
+    }
+
+    pub(crate) fn take_letters(&self) -> bool {
+        self.letters.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn take_stock(&self) -> bool {
+        self.stock.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn wake_letters(&self) {
+        self.letters.store(true, Ordering::Release);
+        self.notify.notify_one();
+    }
+}
+
+/// All connections' wishes.
+#[derive(Default)]
+pub(crate) struct Hub {
+    channels: Mutex<HashMap<ChannelId, Line>>,
+    devices: Mutex<HashMap<DeviceId, Vec<Arc<Mailbox>>>>,
+}
+
+/// A channel that somebody follows.
+#[derive(Default)]
+struct Line {
+    head: u64,
+    recent: BTreeMap<u64, Arc<Recent>>,
+    bytes: usize,
+    followers: Vec<(SeatId, Arc<Mailbox>)>,
+}
+
+impl Hub {
+    /// Wakes this mailbox for new entries of the channel. Call it before
+    /// reading where the channel stands, so that nothing falls between.
+    pub(crate) fn follow(&self, (channel, seat): Place, mailbox: &Arc<Mailbox>) {
+        let mut channels = locked(&self.channels);
+        let line = channels.entry(channel).or_default();
+        let known = |(of, to): &(SeatId, Arc<Mailbox>)| *of == seat && Arc::ptr_eq(to, mailbox);
+        if !line.followers.iter().any(known) {
+            line.followers.push((seat, mailbox.clone()));
+        }
+    }
+
+    pub(crate) fn unfollow(&self, (channel, seat): Place, mailbox: &Arc<Mailbox>) {
+        let mut channels = locked(&self.channels);
+        let Some(line) = channels.get_mut(&channel) else { return };
+        line.followers.retain(|(of, to)| *of != seat || !Arc::ptr_eq(to, mailbox));
+        if line.followers.is_empty() {
+            channels.remove(&channel);
+        }
+    }
+
+    /// Tells all followers of an entry that is stored. Entries may come here in
+    /// another order than stored: readers take only what follows their cursor.
+    pub(crate) fn publish(&self, channel: ChannelId, entry: Recent) {
+        let mut channels = locked(&self.channels);
+        let Some(line) = channels.get_mut(&channel) else { return };
+        line.head = line.head.max(entry.number());
+        line.bytes += entry.bytes();
+        line.recent.insert(entry.number(), Arc::new(entry));
+        while line.recent.len() > RECENT_ENTRIES || line.bytes > RECENT_BYTES {
+            let Some((_, oldest)) = line.recent.pop_first() else { break };
+            line.bytes -= oldest.bytes();
+        }
+        for (seat, mailbox) in &line.followers {
+            locked(&mailbox.places).insert((channel, *seat));
+            mailbox.notify.notify_one();
+        }
+    }
+
+    /// The last entry heard of, 0 if none since somebody follows.
+    pub(crate) fn head(&self, channel: &ChannelId) -> u64 {
+        locked(&self.channels).get(channel).map_or(0, |line| line.head)
+    }
+
+    /// Entries right after `after` as this seat sees them, as far as they are
+    /// still here.
+    pub(crate) fn recent(
+        &self,
+        channel: &ChannelId,
+        after: u64,
+        view: &SeatView,
+        cutoff: u64,
+    ) -> Vec<v1::Entry> {
+        let kept: Vec<Arc<Recent>> = {
+            let channels = locked(&self.channels);
+            let Some(line) = channels.get(channel) else { return Vec::new() };
+            let following = line.recent.range(after.saturating_add(1)..);
+            let consecutive =
+                following.zip(after.saturating_add(1)..).take_while(|((is, _), want)| *is == want);
+            consecutive.map(|((_, entry), _)| entry.clone()).collect()
+        };
+        kept.iter().map_while(|entry| entry.seen_by(view, cutoff)).collect()
+    }
+
+    /// Forgets entries that everybody has read.
+    pub(crate) fn forget(&self, channel: &ChannelId, up_to: u64) {
+        let mut channels = locked(&self.channels);
+        let Some(line) = channels.get_mut(channel) else { return };
+        line.recent = line.recent.split_off(&up_to.saturating_add(1));
+        line.bytes = line.recent.values().map(|entry| entry.bytes()).sum();
+    }
+
+    pub(crate) fn login(&self, device: DeviceId, mailbox: &Arc<Mailbox>) {
+        locked(&self.devices).entry(device).or_default().push(mailbox.clone());
+    }
+
+    pub(crate) fn logout(&self, device: &DeviceId, mailbox: &Arc<Mailbox>) {
+        let mut devices = locked(&self.devices);
+        let Some(here) = devices.get_mut(device) else { return };
+        here.retain(|other| !Arc::ptr_eq(other, mailbox));
+        if here.is_empty() {
+            devices.remove(device);
+        }
+    }
+
+    /// A letter has come for the device.
+    pub(crate) fn letter(&self, device: &DeviceId) {
+        for mailbox in locked(&self.devices).get(device).into_iter().flatten() {
+            mailbox.wake_letters();
+        }
+    }
+
+    /// The device's one-time keys run low.
+    pub(crate) fn low_stock(&self, device: &DeviceId) {
+        for mailbox in locked(&self.devices).get(device).into_iter().flatten() {
+            mailbox.stock.store(true, Ordering::Release);
+            mailbox.notify.notify_one();
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

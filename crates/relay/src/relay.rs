@@ -1,0 +1,156 @@
+//! What all connections share, and what has to happen whether or not the
+//! connection that asked for it still lives.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use conclave_wire::v1::{self, server_frame::Body};
+use conclave_wire::{Code, RelayId};
+
+use crate::config::{Config, Rate};
+use crate::cursors::Cursors;
+use crate::hub::Hub;
+use crate::limits::Limiter;
+use crate::storage::{Op, Outcome, PostOp, Recent, Refusal, Storage, StorageError, Waiting};
+use crate::tag::Tags;
+
+/// Loopback addresses are this much less limited: they are one's own.
+const LOOPBACK_FACTOR: f64 = 100.0;
+
+/// The shared state of one relay.
+pub(crate) struct Relay {
+    pub(crate) id: RelayId,
+    pub(crate) host: String,
+    pub(crate) config: Config,
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) hub: Hub,
+    pub(crate) cursors: Cursors,
+    pub(crate) limiter: Limiter,
+    pub(crate) tags: Tags,
+    pub(crate) present: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Relay {
+    pub(crate) fn now(&self) -> u64 {
+        self.config.clock.now()
+    }
+
+    pub(crate) fn retention_ms(&self) -> u64 {
+        u64::try_from(self.config.retention.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Entries from before this instant are served no more.
+    pub(crate) fn cutoff(&self) -> u64 {
+        self.now().saturating_sub(self.retention_ms())
+    }
+
+    /// Draws from a bucket of an address.
+    pub(crate) fn limit_address(&self, what: &str, rate: Rate, amount: f64, peer: IpAddr) -> Result<(), u64> {
+        let factor = if peer.is_loopback() { LOOPBACK_FACTOR } else { 1.0 };
+        let rate = Rate::new(rate.burst * factor, rate.per_second * factor);
+        self.limiter.take(rate, amount, &[what.as_bytes(), &network(peer)])
+    }
+
+    /// One operation's outcome.
+    pub(crate) async fn apply(&self, op: Op) -> Result<Outcome, StorageError> {
+        let outcomes = self.storage.apply(vec![op]).await?;
+        let missing = || StorageError::Failed("the storage gave no outcome".into());
+        outcomes.into_iter().next().ok_or_else(missing)
+    }
+
+    /// Waits for a post and tells everybody concerned.
+    pub(crate) async fn posted(&self, post: Box<PostOp>, waiting: Waiting<Vec<Outcome>>) -> Body {
+        let outcome = match waiting.await {
+            Ok(outcomes) => outcomes.into_iter().next(),
+            Err(error) => return failed(&error),
+        };
+        match outcome {
+            Some(Outcome::Posted(accepted)) => {
+                if !accepted.repeated {
+                    tracing::debug!(channel = self.tags.of(post.channel.as_ref()), accepted.entry, "posted");
+                    self.hub.publish(post.channel, Recent::new(&post, &accepted));
+                    post.letters.iter().for_each(|(device, _)| self.hub.letter(device));
+                }
+                let v1_posted = v1::Posted { entry: accepted.entry, turn: accepted.turn, at: accepted.at };
+                Body::Posted(v1_posted)
+            }
+            Some(Outcome::Stale { turn, head }) => Body::Stale(v1::Stale { turn, head }),
+            Some(Outcome::Refused(refusal)) => Body::Refused(refusal_frame(&refusal)),
+            _ => Body::Refused(v1::Refused::new(Code::Unavailable)),
+        }
+    }
+
+    /// Stores the cursors that came in; returns whether it worked.
+    pub(crate) async fn flush_cursors(&self) {
+        let waiting = self.cursors.take();
+        if waiting.is_empty() {
+            return;
+        }
+        match self.apply(Op::Acks(waiting)).await {
+            Ok(Outcome::Floors(floors)) => floors.iter().for_each(|(channel, up_to)| {
+                self.hub.forget(channel, *up_to);
+            }),
+            Ok(_) => {}
+            // Lost cursors mean only that entries come again.
+            Err(error) => tracing::warn!(%error, "cursors were not stored"),
+        }
+    }
+
+    /// Counts a connection in, until the guard goes.
+    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Present> {
+        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
+        let limits = &self.config.limits;
+        let factor = if peer.is_loopback() { LOOPBACK_FACTOR as usize } else { 1 };
+        let total: usize = present.values().sum();
+        let here = present.entry(peer).or_default();
+        if total >= limits.connections || *here >= limits.connections_per_address.saturating_mul(factor) {
+            return None;
+        }
+        *here += 1;
+        Some(Present { relay: self.clone(), peer })
+    }
+}
+
+/// A counted connection.
+pub(crate) struct Present {
+    relay: Arc<Relay>,
+    peer: IpAddr,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut present = self.relay.present.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(here) = present.get_mut(&self.peer) {
+            *here = here.saturating_sub(1);
+            if *here == 0 {
+                present.remove(&self.peer);
+            }
+        }
+    }
+}
+
+/// The answer where the storage failed.
+pub(crate) fn failed(error: &StorageError) -> Body {
+    Body::Refused(v1::Refused::new(error.code()))
+}
+
+pub(crate) fn refusal_frame(refusal: &Refusal) -> v1::Refused {
+    let mut frame = v1::Refused::new(refusal.code);
+    if let Some((number, hash)) = refusal.last {
+        frame.last_post = number;
+        if number > 0 {
+            frame.last_hash = hash.to_vec().into();
+        }
+    }
+    frame
+}
+
+/// An IPv4 address, or the network of an IPv6 one: who has one of its
+/// addresses has them all.
+fn network(peer: IpAddr) -> Vec<u8> {
+    match peer.to_canonical() {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().into_iter().take(8).collect(),
+    }
+}

@@ -1,0 +1,228 @@
+//! Everything in memory, for trying things out and for tests: gone when the
+//! relay stops. Same rules as on disk.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use conclave_wire::{ChannelId, DeviceId, PersonId, SeatId, slices, v1};
+
+use super::tables::{
+    ChannelRow, ChannelTables, DeviceRow, EntryRow, Kind, LetterRow, PeopleTables, PersonRow, Result, SeatRow,
+};
+use super::{EntriesAsk, Op, Outcome, SeatAsk, SeatStanding, Storage, Waiting, channel, people, reading};
+
+/// The storage.
+#[derive(Clone, Default)]
+pub(crate) struct MemoryStorage(Arc<Mutex<Maps>>);
+
+impl MemoryStorage {
+    fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Maps) -> Result<T>) -> Waiting<T> {
+        let result = act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        Box::pin(std::future::ready(result))
+    }
+}
+
+impl Storage for MemoryStorage {
+    fn apply(&self, ops: Vec<Op>) -> Waiting<Vec<Outcome>> {
+        self.with(|maps| ops.iter().map(|op| channel::apply(maps, op)).collect())
+    }
+    fn seats(&self, asks: Vec<SeatAsk>) -> Waiting<Vec<SeatStanding>> {
+        self.with(|maps| reading::seats(maps, &asks))
+    }
+    fn entries(&self, ask: EntriesAsk) -> Waiting<Vec<v1::Entry>> {
+        self.with(|maps| reading::entries(maps, &ask))
+    }
+    fn people(&self, names: Vec<String>, persons: Vec<PersonId>) -> Waiting<Vec<v1::Person>> {
+        self.with(|maps| people::people(maps, &names, &persons))
+    }
+    fn device_key(&self, device: DeviceId) -> Waiting<Option<[u8; 32]>> {
+        self.with(|maps| Ok(maps.device(&device)?.map(|row| row.public)))
+    }
+    fn letters(&self, device: DeviceId, after: u64) -> Waiting<Vec<v1::InboxLetter>> {
+        self.with(|maps| people::letters(maps, &device, after))
+    }
+    fn stock(&self, device: DeviceId) -> Waiting<v1::Stock> {
+        self.with(|maps| people::stock(maps, &device))
+    }
+    fn incarnation(&self) -> u64 {
+        1
+    }
+    fn close(&self) -> Waiting<()> {
+        self.with(|_| Ok(()))
+    }
+}
+
+#[derive(Default)]
+struct Maps {
+    channels: BTreeMap<i64, ChannelRow>,
+    channel_keys: HashMap<ChannelId, i64>,
+    seats: HashMap<(i64, SeatId), SeatRow>,
+    seats_of: HashMap<i64, Vec<SeatId>>,
+    entries: BTreeMap<(i64, u64), EntryRow>,
+    bodies: BTreeMap<(i64, u64), (Bytes, Bytes)>,
+    people: BTreeMap<i64, PersonRow>,
+    devices: BTreeMap<i64, DeviceRow>,
+    device_keys: HashMap<DeviceId, i64>,
+    one_time: BTreeMap<(i64, Kind, u64), Bytes>,
+    given: u64,
+    letters: BTreeMap<(i64, u64), LetterRow>,
+}
+
+fn next_key<T>(map: &BTreeMap<i64, T>) -> i64 {
+    map.last_key_value().map_or(1, |(key, _)| key + 1)
+}
+
+impl ChannelTables for Maps {
+    fn channel(&mut self, channel: &ChannelId) -> Result<Option<ChannelRow>> {
+        Ok(self.channel_keys.get(channel).and_then(|key| self.channels.get(key)).cloned())
+    }
+
+    fn add_channel(&mut self, channel: &ChannelId) -> Result<ChannelRow> {
+        let key = next_key(&self.channels);
+        let row =
+            ChannelRow { key, channel: *channel, head: 0, turn: 0, open_seats: 0, floor: 0, dropped: 0 };
+        self.channels.insert(key, row.clone());
+        self.channel_keys.insert(*channel, key);
+        Ok(row)
+    }
+
+    fn set_channel(&mut self, row: &ChannelRow) -> Result<()> {
+        self.channels.insert(row.key, row.clone());
+        Ok(())
+    }
+
+    fn channels_after(&mut self, after: i64, most: usize) -> Result<Vec<ChannelRow>> {
+        let from = after.saturating_add(1);
+        Ok(self.channels.range(from..).take(most).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn seat(&mut self, channel: i64, seat: &SeatId) -> Result<Option<SeatRow>> {
+        Ok(self.seats.get(&(channel, *seat)).cloned())
+    }
+
+    fn add_seat(&mut self, channel: i64, row: &SeatRow) -> Result<()> {
+        self.seats_of.entry(channel).or_default().push(row.seat);
+        self.set_seat(channel, row)
+    }
+
+    fn set_seat(&mut self, channel: i64, row: &SeatRow) -> Result<()> {
+        self.seats.insert((channel, row.seat), row.clone());
+        Ok(())
+    }
+
+    fn least_cursor(&mut self, channel: i64) -> Result<Option<u64>> {
+        let seats = self.seats_of.get(&channel).into_iter().flatten();
+        let rows = seats.filter_map(|seat| self.seats.get(&(channel, *seat)));
+        Ok(rows.filter(|row| row.closed.is_none()).map(|row| row.cursor).min())
+    }
+
+    fn add_entry(&mut self, channel: i64, row: &EntryRow, shared: &Bytes, slices: &Bytes) -> Result<()> {
+        self.entries.insert((channel, row.number), row.clone());
+        self.bodies.insert((channel, row.number), (shared.clone(), slices.clone()));
+        Ok(())
+    }
+
+    fn entries(&mut self, channel: i64, after: u64, most: usize) -> Result<Vec<EntryRow>> {
+        let range = (channel, after.saturating_add(1))..=(channel, u64::MAX);
+        Ok(self.entries.range(range).take(most).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn shared(&mut self, channel: i64, number: u64) -> Result<Option<Bytes>> {
+        Ok(self.bodies.get(&(channel, number)).map(|(shared, _)| shared.clone()))
+    }
+
+    fn slice(&mut self, channel: i64, number: u64, seat: &SeatId) -> Result<Option<Bytes>> {
+        let Some((_, packed)) = self.bodies.get(&(channel, number)) else { return Ok(None) };
+        let found = slices::iter(packed).flatten().find(|(owner, _)| owner == seat);
+        Ok(found.map(|(_, body)| body))
+    }
+
+    fn drop_bodies(&mut self, channel: i64, after: u64, up_to: u64) -> Result<()> {
+        self.bodies.retain(|(of, number), _| *of != channel || *number <= after || *number > up_to);
+        Ok(())
+    }
+}
+
+impl PeopleTables for Maps {
+    fn person_named(&mut self, name: &str) -> Result<Option<PersonRow>> {
+        Ok(self.people.values().find(|row| row.name == name).cloned())
+    }
+
+    fn person(&mut self, person: &PersonId) -> Result<Option<PersonRow>> {
+        Ok(self.people.values().find(|row| row.person == *person).cloned())
+    }
+
+    fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow> {
+        let key = next_key(&self.people);
+        let row = PersonRow { key, name: name.into(), person: *person, device_list: Bytes::new() };
+        self.people.insert(key, row.clone());
+        Ok(row)
+    }
+
+    fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()> {
+        if let Some(row) = self.people.get_mut(&person) {
+            row.device_list = list.clone();
+        }
+        Ok(())
+    }
+
+    fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>> {
+        Ok(self.device_keys.get(device).and_then(|key| self.devices.get(key)).cloned())
+    }
+
+    fn devices_of(&mut self, person: i64) -> Result<Vec<DeviceRow>> {
+        Ok(self.devices.values().filter(|row| row.person == person).cloned().collect())
+    }
+
+    fn add_device(&mut self, person: i64, device: &DeviceId, public: &[u8; 32]) -> Result<DeviceRow> {
+        let key = next_key(&self.devices);
+        let (bundle, last_resort) = (Bytes::new(), Bytes::new());
+        let row =
+            DeviceRow { key, device: *device, person, public: *public, bundle, last_resort, last_letter: 0 };
+        self.devices.insert(key, row.clone());
+        self.device_keys.insert(*device, key);
+        Ok(row)
+    }
+
+    fn set_device(&mut self, row: &DeviceRow) -> Result<()> {
+        self.devices.insert(row.key, row.clone());
+        Ok(())
+    }
+
+    fn add_one_time(&mut self, device: i64, kind: Kind, key: &Bytes) -> Result<()> {
+        self.given += 1;
+        self.one_time.insert((device, kind, self.given), key.clone());
+        Ok(())
+    }
+
+    fn take_one_time(&mut self, device: i64, kind: Kind) -> Result<Option<Bytes>> {
+        let range = (device, kind, 0)..=(device, kind, u64::MAX);
+        let first = self.one_time.range(range).next().map(|(key, _)| *key);
+        Ok(first.and_then(|key| self.one_time.remove(&key)))
+    }
+
+    fn count_one_time(&mut self, device: i64, kind: Kind) -> Result<u32> {
+        let range = (device, kind, 0)..=(device, kind, u64::MAX);
+        Ok(u32::try_from(self.one_time.range(range).count()).unwrap_or(u32::MAX))
+    }
+
+    fn add_letter(&mut self, device: i64, row: &LetterRow) -> Result<()> {
+        self.letters.insert((device, row.number), row.clone());
+        Ok(())
+    }
+
+    fn letters(&mut self, device: i64, after: u64) -> Result<Vec<LetterRow>> {
+        let range = (device, after.saturating_add(1))..=(device, u64::MAX);
+        Ok(self.letters.range(range).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn count_letters(&mut self, device: i64) -> Result<usize> {
+        Ok(self.letters.range((device, 0)..=(device, u64::MAX)).count())
+    }
+
+    fn drop_letters(&mut self, device: i64, up_to: u64) -> Result<()> {
+        self.letters.retain(|(of, number), _| *of != device || *number > up_to);
+        Ok(())
+    }
+}

@@ -1,0 +1,201 @@
+//! The rules of the directory and of inboxes. Checks stand before writes.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use conclave_wire::{Code, DeviceId, PersonId, limits, v1};
+
+use super::channel::refused;
+use super::tables::{DeviceRow, Kind, LetterRow, PersonRow, Result, Tables};
+use super::{KeysOp, Op, Outcome, RegisterOp, StorageError, Take};
+
+pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
+    match op {
+        Op::Register(register) => self::register(t, register),
+        Op::Publish { device, device_list, keys } => publish(t, device, device_list, keys),
+        Op::TakeKeys(takes) => take_keys(t, takes),
+        Op::SendLetter { device, body, at } => send_letter(t, device, body, *at),
+        Op::AckLetters { device, up_to } => ack_letters(t, device, *up_to),
+        _ => Err(StorageError::Failed("not an operation of people".into())),
+    }
+}
+
+/// A name belongs to its first owner for ever; nothing deletes one. The same
+/// registration again (an answer was lost) is answered as the first time.
+fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
+    let named = t.person_named(&op.name)?;
+    let known = t.device(&op.device)?;
+    if let (Some(person), Some(device)) = (&named, &known)
+        && person.person == op.person
+        && device.person == person.key
+        && device.public == op.device_key
+    {
+        return Ok(Outcome::Stock(stock_of(t, device.key)?));
+    }
+    if named.is_some() {
+        return refused(Code::NameTaken);
+    }
+    if known.is_some() {
+        return refused(Code::DeviceTaken);
+    }
+    if t.person(&op.person)?.is_some() {
+        return refused(Code::PersonTaken);
+    }
+    if let Some(code) = check_stock(t, None, &op.keys)? {
+        return refused(code);
+    }
+    let person = t.add_person(&op.name, &op.person)?;
+    t.set_device_list(person.key, &op.device_list)?;
+    let device = t.add_device(person.key, &op.device, &op.device_key)?;
+    store_keys(t, device, &op.keys)
+}
+
+fn publish(t: &mut dyn Tables, device: &DeviceId, list: &Bytes, keys: &KeysOp) -> Result<Outcome> {
+    let Some(row) = t.device(device)? else {
+        return refused(Code::UnknownDevice);
+    };
+    if let Some(code) = check_stock(t, Some(row.key), keys)? {
+        return refused(code);
+    }
+    if !list.is_empty() {
+        t.set_device_list(row.person, list)?;
+    }
+    store_keys(t, row, keys)
+}
+
+fn check_stock(t: &mut dyn Tables, device: Option<i64>, keys: &KeysOp) -> Result<Option<Code>> {
+    for (kind, added) in [(Kind::Prekey, &keys.prekeys), (Kind::JoinKey, &keys.join_keys)] {
+        let kept = device.map_or(Ok(0), |device| t.count_one_time(device, kind))?;
+        if kept as usize + added.len() > limits::ONE_TIME_KEYS {
+            return Ok(Some(Code::StockFull));
+        }
+    }
+    Ok(None)
+}
+
+fn store_keys(t: &mut dyn Tables, mut row: DeviceRow, keys: &KeysOp) -> Result<Outcome> {
+    if !keys.bundle.is_empty() {
+        row.bundle = keys.bundle.clone();
+    }
+    if !keys.last_resort.is_empty() {
+        row.last_resort = keys.last_resort.clone();
+    }
+    t.set_device(&row)?;
+    for (kind, added) in [(Kind::Prekey, &keys.prekeys), (Kind::JoinKey, &keys.join_keys)] {
+        for key in added {
+            t.add_one_time(row.key, kind, key)?;
+        }
+    }
+    Ok(Outcome::Stock(stock_of(t, row.key)?))
+}
+
+fn stock_of(t: &mut dyn Tables, device: i64) -> Result<v1::Stock> {
+    Ok(v1::Stock {
+        one_time_prekeys: t.count_one_time(device, Kind::Prekey)?,
+        join_keys: t.count_one_time(device, Kind::JoinKey)?,
+    })
+}
+
+pub(super) fn stock(t: &mut dyn Tables, device: &DeviceId) -> Result<v1::Stock> {
+    match t.device(device)? {
+        Some(row) => stock_of(t, row.key),
+        None => Ok(v1::Stock::default()),
+    }
+}
+
+fn take_keys(t: &mut dyn Tables, takes: &[Take]) -> Result<Outcome> {
+    let (mut keys, mut low) = (Vec::new(), Vec::new());
+    for take in takes {
+        let Some(row) = t.device(&take.device)? else { continue };
+        let mut given = v1::DeviceKeys {
+            device: row.device.to_bytes(),
+            bundle: row.bundle.clone(),
+            one_time_prekey: Bytes::new(),
+            join_key: Bytes::new(),
+        };
+        if take.prekey && take.one_time {
+            given.one_time_prekey = t.take_one_time(row.key, Kind::Prekey)?.unwrap_or_default();
+        }
+        if take.join_key {
+            let one = if take.one_time { t.take_one_time(row.key, Kind::JoinKey)? } else { None };
+            given.join_key = one.unwrap_or_else(|| row.last_resort.clone());
+        }
+        keys.push(given);
+        let left = stock_of(t, row.key)?;
+        if left.one_time_prekeys.min(left.join_keys) < limits::LOW_STOCK {
+            low.push(row.device);
+        }
+    }
+    Ok(Outcome::Keys { keys, low })
+}
+
+/// Whether all these letters find their inboxes and room in them.
+pub(super) fn check_letters(t: &mut dyn Tables, letters: &[(DeviceId, Bytes)]) -> Result<Option<Code>> {
+    let mut added: HashMap<DeviceId, usize> = HashMap::new();
+    for (device, _) in letters {
+        let Some(row) = t.device(device)? else {
+            return Ok(Some(Code::UnknownDevice));
+        };
+        let more = added.entry(*device).or_default();
+        *more += 1;
+        if t.count_letters(row.key)? + *more > limits::LETTERS_PER_INBOX {
+            return Ok(Some(Code::InboxFull));
+        }
+    }
+    Ok(None)
+}
+
+/// Puts a checked letter into its inbox.
+pub(super) fn deposit(t: &mut dyn Tables, device: &DeviceId, body: &Bytes, at: u64) -> Result<()> {
+    let Some(mut row) = t.device(device)? else { return Ok(()) };
+    row.last_letter += 1;
+    t.set_device(&row)?;
+    t.add_letter(row.key, &LetterRow { number: row.last_letter, at, body: body.clone() })
+}
+
+fn send_letter(t: &mut dyn Tables, device: &DeviceId, body: &Bytes, at: u64) -> Result<Outcome> {
+    if let Some(code) = check_letters(t, &[(*device, body.clone())])? {
+        return refused(code);
+    }
+    deposit(t, device, body, at)?;
+    Ok(Outcome::Done)
+}
+
+fn ack_letters(t: &mut dyn Tables, device: &DeviceId, up_to: u64) -> Result<Outcome> {
+    let Some(row) = t.device(device)? else {
+        return refused(Code::UnknownDevice);
+    };
+    t.drop_letters(row.key, up_to)?;
+    Ok(Outcome::Done)
+}
+
+pub(super) fn letters(t: &mut dyn Tables, device: &DeviceId, after: u64) -> Result<Vec<v1::InboxLetter>> {
+    let Some(row) = t.device(device)? else { return Ok(Vec::new()) };
+    let letters = t.letters(row.key, after)?.into_iter();
+    Ok(letters.map(|LetterRow { number, at, body }| v1::InboxLetter { number, body, at }).collect())
+}
+
+/// Those found, each once.
+pub(super) fn people(t: &mut dyn Tables, names: &[String], persons: &[PersonId]) -> Result<Vec<v1::Person>> {
+    let mut rows: Vec<PersonRow> = Vec::new();
+    for name in names {
+        rows.extend(t.person_named(name)?);
+    }
+    for person in persons {
+        rows.extend(t.person(person)?);
+    }
+    rows.sort_by_key(|row| row.key);
+    rows.dedup_by_key(|row| row.key);
+    rows.into_iter().map(|row| person_of(t, row)).collect()
+}
+
+fn person_of(t: &mut dyn Tables, row: PersonRow) -> Result<v1::Person> {
+    let devices = t.devices_of(row.key)?.into_iter();
+    let device = |row: DeviceRow| v1::Device { device: row.device.to_bytes(), bundle: row.bundle };
+    Ok(v1::Person {
+        name: row.name,
+        person: row.person.to_bytes(),
+        device_list: row.device_list,
+        devices: devices.map(device).collect(),
+    })
+}

@@ -1,0 +1,92 @@
+//! The database's form and its version. Rowid tables with integer keys: an
+//! entry's key is its channel's key and its number in one integer, so that a
+//! channel's entries lie together and in order.
+
+use rusqlite::Connection;
+
+use super::Failure;
+use crate::RelayError;
+
+/// The format this version writes.
+const VERSION: u32 = 1;
+
+const SCHEMA: &str = "
+CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+INSERT INTO meta VALUES ('incarnation', 1);
+
+CREATE TABLE channels (
+    key INTEGER PRIMARY KEY, channel BLOB NOT NULL UNIQUE,
+    head INTEGER NOT NULL DEFAULT 0, turn INTEGER NOT NULL DEFAULT 0,
+    open_seats INTEGER NOT NULL DEFAULT 0,
+    floor INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0);
+
+CREATE TABLE seats (
+    key INTEGER PRIMARY KEY, channel INTEGER NOT NULL, seat BLOB NOT NULL,
+    token BLOB, claim BLOB,
+    opened INTEGER NOT NULL, after INTEGER NOT NULL, closed INTEGER, cursor INTEGER NOT NULL,
+    last_number INTEGER, last_hash BLOB, last_entry INTEGER, last_turn INTEGER, last_at INTEGER,
+    UNIQUE (channel, seat));
+CREATE INDEX open_cursors ON seats (channel, cursor) WHERE closed IS NULL;
+
+CREATE TABLE entries (
+    key INTEGER PRIMARY KEY, turn INTEGER NOT NULL, seat BLOB NOT NULL, seat_number INTEGER NOT NULL,
+    at INTEGER NOT NULL, hash BLOB NOT NULL, sliced INTEGER NOT NULL, changes BLOB NOT NULL);
+CREATE TABLE bodies (key INTEGER PRIMARY KEY, shared BLOB NOT NULL);
+CREATE TABLE slices (
+    key INTEGER PRIMARY KEY, entry INTEGER NOT NULL, first_seat BLOB NOT NULL, packed BLOB NOT NULL);
+CREATE INDEX slices_of ON slices (entry, first_seat);
+
+CREATE TABLE people (
+    key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, person BLOB NOT NULL UNIQUE,
+    device_list BLOB NOT NULL DEFAULT x'');
+CREATE TABLE devices (
+    key INTEGER PRIMARY KEY, device BLOB NOT NULL UNIQUE, person INTEGER NOT NULL, public BLOB NOT NULL,
+    bundle BLOB NOT NULL DEFAULT x'', last_resort BLOB NOT NULL DEFAULT x'',
+    last_letter INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX devices_of ON devices (person);
+CREATE TABLE one_time (
+    key INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL, kind INTEGER NOT NULL, body BLOB NOT NULL);
+CREATE INDEX one_time_of ON one_time (device, kind);
+CREATE TABLE letters (
+    key INTEGER PRIMARY KEY, device INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
+    body BLOB NOT NULL);
+CREATE INDEX letters_of ON letters (device, number);
+";
+
+/// Settings of every connection. Full synchronisation: what is acknowledged
+/// survives the power going off.
+pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL;
+         PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+         PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 10000; PRAGMA cache_size = -8192;",
+    )?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+/// Makes the tables of a new database, checks the version of an old one.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
+    let found: u32 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(Failure::relay)?;
+    if found > VERSION {
+        return Err(RelayError::TooNew { found, known: VERSION });
+    }
+    if found == 0 {
+        let transaction = connection.transaction().map_err(Failure::relay)?;
+        transaction.execute_batch(SCHEMA).map_err(Failure::relay)?;
+        transaction.pragma_update(None, "user_version", VERSION).map_err(Failure::relay)?;
+        transaction.commit().map_err(Failure::relay)?;
+    }
+    Ok(())
+}
+
+/// The incarnation; raised first where the database is a restored backup.
+pub(super) fn incarnation(connection: &Connection, restored: bool) -> rusqlite::Result<u64> {
+    if restored {
+        connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'incarnation'", [])?;
+    }
+    let value: i64 =
+        connection.query_row("SELECT value FROM meta WHERE name = 'incarnation'", [], |row| row.get(0))?;
+    Ok(value.unsigned_abs())
+}

@@ -1,0 +1,143 @@
+//! The tables that a backend brings. Rows are plain; every rule about them is
+//! in `channel`, `people` and `reading`. Keys (`i64`) are the backend's own.
+
+use bytes::Bytes;
+use conclave_wire::{ChannelId, DeviceId, PersonId, SeatId};
+
+use super::{Hash, StorageError};
+
+pub(super) type Result<T> = std::result::Result<T, StorageError>;
+
+/// All tables of one storage, inside one transaction or one reading.
+pub(super) trait Tables: ChannelTables + PeopleTables {}
+impl<T: ChannelTables + PeopleTables> Tables for T {}
+
+/// Channels, seats, entries.
+pub(super) trait ChannelTables {
+    fn channel(&mut self, channel: &ChannelId) -> Result<Option<ChannelRow>>;
+    fn add_channel(&mut self, channel: &ChannelId) -> Result<ChannelRow>;
+    fn set_channel(&mut self, row: &ChannelRow) -> Result<()>;
+    /// In the order of keys, those above `after`.
+    fn channels_after(&mut self, after: i64, most: usize) -> Result<Vec<ChannelRow>>;
+
+    fn seat(&mut self, channel: i64, seat: &SeatId) -> Result<Option<SeatRow>>;
+    fn add_seat(&mut self, channel: i64, row: &SeatRow) -> Result<()>;
+    fn set_seat(&mut self, channel: i64, row: &SeatRow) -> Result<()>;
+    /// The least cursor of the open seats.
+    fn least_cursor(&mut self, channel: i64) -> Result<Option<u64>>;
+
+    fn add_entry(&mut self, channel: i64, row: &EntryRow, shared: &Bytes, slices: &Bytes) -> Result<()>;
+    fn entries(&mut self, channel: i64, after: u64, most: usize) -> Result<Vec<EntryRow>>;
+    /// `None` once it was dropped.
+    fn shared(&mut self, channel: i64, number: u64) -> Result<Option<Bytes>>;
+    fn slice(&mut self, channel: i64, number: u64, seat: &SeatId) -> Result<Option<Bytes>>;
+    /// Drops shared parts and slices of the entries above `after` up to `up_to`.
+    fn drop_bodies(&mut self, channel: i64, after: u64, up_to: u64) -> Result<()>;
+}
+
+/// People, devices, one-time keys, letters.
+pub(super) trait PeopleTables {
+    fn person_named(&mut self, name: &str) -> Result<Option<PersonRow>>;
+    fn person(&mut self, person: &PersonId) -> Result<Option<PersonRow>>;
+    fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow>;
+    fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()>;
+
+    fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>>;
+    fn devices_of(&mut self, person: i64) -> Result<Vec<DeviceRow>>;
+    fn add_device(&mut self, person: i64, device: &DeviceId, public: &[u8; 32]) -> Result<DeviceRow>;
+    fn set_device(&mut self, row: &DeviceRow) -> Result<()>;
+
+    fn add_one_time(&mut self, device: i64, kind: Kind, key: &Bytes) -> Result<()>;
+    /// The oldest; it is gone from the table.
+    fn take_one_time(&mut self, device: i64, kind: Kind) -> Result<Option<Bytes>>;
+    fn count_one_time(&mut self, device: i64, kind: Kind) -> Result<u32>;
+
+    fn add_letter(&mut self, device: i64, row: &LetterRow) -> Result<()>;
+    fn letters(&mut self, device: i64, after: u64) -> Result<Vec<LetterRow>>;
+    fn count_letters(&mut self, device: i64) -> Result<usize>;
+    fn drop_letters(&mut self, device: i64, up_to: u64) -> Result<()>;
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ChannelRow {
+    pub(super) key: i64,
+    pub(super) channel: ChannelId,
+    pub(super) head: u64,
+    pub(super) turn: u64,
+    pub(super) open_seats: u64,
+    /// Entries up to here are read by all or too old: served no more.
+    pub(super) floor: u64,
+    /// Bodies up to here are dropped.
+    pub(super) dropped: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct SeatRow {
+    pub(super) seat: SeatId,
+    /// None until claimed.
+    pub(super) token: Option<Hash>,
+    pub(super) claim: Option<Hash>,
+    /// The entry that opened it; 0 for a channel's first seat.
+    pub(super) opened: u64,
+    pub(super) after: u64,
+    /// The entry that closed it.
+    pub(super) closed: Option<u64>,
+    pub(super) cursor: u64,
+    pub(super) last: Option<LastPost>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct LastPost {
+    pub(super) number: u64,
+    pub(super) hash: Hash,
+    pub(super) entry: u64,
+    pub(super) turn: u64,
+    pub(super) at: u64,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct EntryRow {
+    pub(super) number: u64,
+    pub(super) turn: u64,
+    pub(super) seat: SeatId,
+    pub(super) seat_number: u64,
+    pub(super) at: u64,
+    pub(super) hash: Hash,
+    pub(super) sliced: bool,
+    /// Encoded seat changes, empty for none.
+    pub(super) changes: Bytes,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct PersonRow {
+    pub(super) key: i64,
+    pub(super) name: String,
+    pub(super) person: PersonId,
+    pub(super) device_list: Bytes,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct DeviceRow {
+    pub(super) key: i64,
+    pub(super) device: DeviceId,
+    pub(super) person: i64,
+    pub(super) public: [u8; 32],
+    pub(super) bundle: Bytes,
+    pub(super) last_resort: Bytes,
+    /// The number of the last letter it ever got.
+    pub(super) last_letter: u64,
+}
+
+/// Kinds of one-time keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Kind {
+    Prekey = 1,
+    JoinKey = 2,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct LetterRow {
+    pub(super) number: u64,
+    pub(super) at: u64,
+    pub(super) body: Bytes,
+}

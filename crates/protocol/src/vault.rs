@@ -47,8 +47,6 @@ pub(crate) enum Row {
     JoinKey = 4,
     /// Accepted base keys of a last-resort prekey, against replays.
     AcceptedBase = 5,
-    /// Counters of ids handed out.
-    Counter = 6,
     /// A session, by peer device and session id.
     Session = 10,
     /// The active session, by peer device.

@@ -1,1 +1,574 @@
+//! The contract of a group, run over every scheme, against a relay in memory that keeps one log.
 
+use super::*;
+use crate::content::Content;
+use crate::session::{Stock, replenish};
+use crate::testing::Bench;
+use crate::{PeerFault, Timestamp};
+use std::collections::BTreeMap;
+
+const SCHEMES: [Scheme; 2] = [Scheme::Pairwise, Scheme::SenderKeys];
+
+/// One person with one device.
+struct Person {
+    bench: Bench,
+    published: crate::session::Publication,
+    group: Option<GroupId>,
+    seat: SeatId,
+    read: Vec<String>,
+    received: Vec<Received>,
+}
+
+/// What the relay keeps of an entry.
+#[derive(Clone)]
+struct Kept {
+    turn: u64,
+    seat: SeatId,
+    shared: Vec<u8>,
+    slices: BTreeMap<SeatId, Vec<u8>>,
+    seats: Vec<SeatChange>,
+}
+
+/// A relay with one channel, and the people around it.
+struct World {
+    people: Vec<Person>,
+    log: Vec<Kept>,
+    turn: u64,
+    letters: Vec<OutgoingLetter>,
+    messages: u64,
+}
+
+impl Person {
+    fn new(name: &str, seed: u64) -> Self {
+        let mut bench = Bench::new(seed);
+        let handle = Handle::parse(&format!("{name}@relay.test")).unwrap();
+        let account = bench.step(|cx| Account::create(handle, cx)).unwrap();
+        let published = bench.step(|cx| replenish(&account, Stock::default(), cx)).unwrap().unwrap();
+        let seat = SeatId(bench.cx().random());
+        Self { bench, published, group: None, seat, read: Vec::new(), received: Vec::new() }
+    }
+
+    fn account(&mut self) -> Account {
+        Account::load(&mut self.bench.cx()).unwrap()
+    }
+
+    fn group(&mut self) -> Group {
+        let id = self.group.unwrap();
+        Group::load(&id, &mut self.bench.cx()).unwrap()
+    }
+
+    fn person(&mut self) -> PersonId {
+        *self.account().person()
+    }
+}
+
+impl World {
+    /// `names` have accounts; the first founds a group and adds all but the last `outside`.
+    fn new(scheme: Scheme, names: &[&str], outside: usize) -> Self {
+        let people = names.iter().zip(1..).map(|(name, seed)| Person::new(name, seed)).collect();
+        let mut world = Self { people, log: Vec::new(), turn: 0, letters: Vec::new(), messages: 0 };
+        let founder = &mut world.people[0];
+        let (account, seat) = (founder.account(), founder.seat);
+        let home = Home::new("ws://relay.test", [7; 32], [9; 16]);
+        let group = founder.bench.step(|cx| Group::create(&account, scheme, "Trip", home, seat, false, cx));
+        founder.group = Some(*group.unwrap().id());
+        if names.len() - outside > 1 {
+            let others = (1..names.len() - outside).map(|who| world.people[who].person()).collect();
+            world.change(0, &Intent::Add(others)).unwrap();
+            world.sync_all();
+        }
+        world
+    }
+
+    fn bundles(&mut self) -> Bundles {
+        let mut bundles = Bundles::default();
+        for person in &mut self.people {
+            let account = person.account();
+            bundles.person(account.handle().clone(), account.device_list().signed_bytes()).unwrap();
+            let prekey = person.published.one_time_prekeys.pop();
+            let join_key = person.published.join_keys.pop();
+            let bundle = person.published.bundle.clone().unwrap();
+            bundles.device(*account.device_id(), bundle, prekey, join_key);
+        }
+        bundles
+    }
+
+    /// Makes a post without sending it.
+    fn draft(&mut self, who: usize, intent: &Intent) -> Result<Post> {
+        let bundles = self.bundles();
+        let person = &mut self.people[who];
+        let (account, mut group) = (person.account(), person.group());
+        person.bench.step(|cx| group.change(&account, intent, &bundles, cx))
+    }
+
+    fn draft_message(&mut self, who: usize, text: &str) -> Result<Post> {
+        let bundles = self.bundles();
+        let person = &mut self.people[who];
+        let (account, mut group) = (person.account(), person.group());
+        let content = Content::text(text)?;
+        self.messages += 1;
+        let id = MessageId(u128::from(self.messages).to_be_bytes());
+        person.bench.step(|cx| group.send(&account, id, &content, &bundles, cx))
+    }
+
+    /// The relay's side: takes the post if the turn stands.
+    fn post(&mut self, who: usize, post: Post) -> bool {
+        if post.at_turn != self.turn {
+            let mut group = self.people[who].group();
+            self.people[who].bench.step(|cx| group.refused(cx)).unwrap();
+            return false;
+        }
+        self.turn += u64::from(post.takes_turn);
+        let slices = post.slices.into_iter().map(|slice| (slice.seat, slice.bytes)).collect();
+        let seat = self.people[who].seat;
+        self.log.push(Kept { turn: self.turn, seat, shared: post.shared, slices, seats: post.seats });
+        self.letters.extend(post.letters);
+        let mut group = self.people[who].group();
+        self.people[who].bench.step(|cx| group.posted(cx)).unwrap();
+        true
+    }
+
+    fn change(&mut self, who: usize, intent: &Intent) -> Result<()> {
+        let post = self.draft(who, intent)?;
+        assert!(self.post(who, post));
+        Ok(())
+    }
+
+    fn say(&mut self, who: usize, text: &str) {
+        self.sync(who);
+        let post = self.draft_message(who, text).unwrap();
+        assert!(self.post(who, post));
+    }
+
+    fn sync_all(&mut self) {
+        (0..self.people.len()).for_each(|who| self.sync(who));
+    }
+
+    /// Letters first, then the log.
+    fn sync(&mut self, who: usize) {
+        self.open_letters(who);
+        if self.people[who].group.is_none() {
+            return;
+        }
+        loop {
+            let group = self.people[who].group();
+            if group.is_out() || group.cursor() as usize >= self.log.len() {
+                return;
+            }
+            let number = group.cursor() + 1;
+            let kept = self.log[group.cursor() as usize].clone();
+            self.deliver(who, number, &kept).unwrap();
+        }
+    }
+
+    fn deliver(&mut self, who: usize, number: u64, kept: &Kept) -> Result<()> {
+        let person = &mut self.people[who];
+        let account = person.account();
+        let mut group = person.group();
+        let seat = person.seat;
+        let received = person.bench.step(|cx| group.receive(&account, &kept.entry(number, seat), cx))?;
+        if let Received::Message(message) = &received {
+            let Content::Text(text) = &message.content else { panic!("a text") };
+            person.read.push(text.clone());
+        }
+        person.received.push(received);
+        Ok(())
+    }
+
+    fn open_letters(&mut self, who: usize) {
+        let device = *self.people[who].account().device_id();
+        let mine: Vec<_> = self.letters.iter().filter(|letter| letter.device == device).cloned().collect();
+        self.letters.retain(|letter| letter.device != device);
+        for letter in mine {
+            let person = &mut self.people[who];
+            let account = person.account();
+            match person.bench.step(|cx| open_letter(&account, &letter.body, cx)).unwrap() {
+                Letter::Invitation(invitation) => self.join(who, invitation),
+                Letter::Rejoin { request, .. } => {
+                    self.sync(who);
+                    self.change(who, &Intent::Readmit(request.into())).unwrap();
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, who: usize, invitation: Invitation) {
+        let (seat, id) = (invitation.seat, invitation.group);
+        let after = self.log.iter().find_map(|kept| kept.opens(seat)).unwrap();
+        let log: Vec<_> = self.log.iter().cloned().zip(1..).skip(after as usize).collect();
+        let person = &mut self.people[who];
+        let account = person.account();
+        let mut joining = person.bench.step(|cx| Joining::begin(invitation, cx)).unwrap();
+        person.seat = seat;
+        for (kept, number) in log {
+            let mut entry = kept.entry(number, seat);
+            if kept.opens(seat).is_none() {
+                entry.body = Body::Before;
+            }
+            let joined = person.bench.step(|cx| joining.receive(&account, &entry, cx)).unwrap();
+            if joined.is_some() {
+                person.group = Some(id);
+                return;
+            }
+        }
+        panic!("the commit is in the log");
+    }
+
+    /// A device that lost its state in the group asks to be let in again; the next to sync of the others lets it.
+    fn ask_to_rejoin(&mut self, who: usize, helper: usize) {
+        let bundles = self.bundles();
+        let to = *self.people[helper].account().device_id();
+        let person = &mut self.people[who];
+        let (account, group) = (person.account(), person.group());
+        let letter = person.bench.step(|cx| {
+            let (request, needs) = group.rejoin_request(&account, cx)?;
+            assert!(needs.iter().any(|need| need.device == to));
+            group.rejoin_letter(&request, to, &bundles, cx)
+        });
+        self.letters.push(letter.unwrap());
+        self.sync(helper);
+        self.sync(who);
+    }
+}
+
+impl Kept {
+    fn entry(&self, number: u64, for_seat: SeatId) -> Entry<'_> {
+        Entry {
+            number,
+            turn: self.turn,
+            seat: self.seat,
+            hash: kdf::sha256(&self.shared),
+            body: if self.seat == for_seat { Body::Own } else { Body::Whole(&self.shared) },
+            slice: self.slices.get(&for_seat).map_or(&[], Vec::as_slice),
+            at: Timestamp(0),
+            seats: &self.seats,
+        }
+    }
+
+    fn opens(&self, wanted: SeatId) -> Option<u64> {
+        self.seats.iter().find_map(|change| match change {
+            SeatChange::Open { seat, after, .. } if *seat == wanted => Some(*after),
+            _ => None,
+        })
+    }
+}
+
+fn over_every_scheme(test: impl Fn(Scheme)) {
+    SCHEMES.into_iter().for_each(test);
+}
+
+fn texts(world: &World, who: usize) -> Vec<&str> {
+    world.people[who].read.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn everybody_reads_everybody() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        for (who, text) in [(0, "a"), (1, "b"), (2, "c"), (0, "d"), (1, "e")] {
+            world.say(who, text);
+        }
+        world.sync_all();
+        assert_eq!(texts(&world, 0), ["b", "c", "e"]);
+        assert_eq!(texts(&world, 1), ["a", "c", "d"]);
+        assert_eq!(texts(&world, 2), ["a", "b", "d", "e"]);
+        let same = |received: &Received| match received {
+            Received::Message(message) => message.view == ViewCheck::Same && !message.gap,
+            other => !matches!(other, Received::Void(_) | Received::Unreadable { .. }),
+        };
+        assert!(world.people.iter().all(|person| person.received.iter().all(same)));
+    });
+}
+
+#[test]
+fn a_member_who_was_off_gets_everything_in_order() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        for round in 0..50 {
+            world.say(round % 2, &round.to_string());
+        }
+        world.sync_all();
+        let all: Vec<_> = (0..50).map(|round| round.to_string()).collect();
+        assert_eq!(texts(&world, 2), all);
+    });
+}
+
+#[test]
+fn a_newcomer_talks_at_once_and_reads_nothing_from_before() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "dave"], 1);
+        world.say(0, "before");
+        world.sync(0);
+        let dave = world.people[2].person();
+        world.change(0, &Intent::Add(vec![dave])).unwrap();
+        world.sync(2);
+        world.say(2, "hello");
+        world.say(0, "welcome");
+        world.sync_all();
+        assert_eq!(texts(&world, 2), ["welcome"]);
+        assert_eq!(texts(&world, 1), ["before", "hello", "welcome"]);
+    });
+}
+
+#[test]
+fn a_commit_moves_every_chain_and_messages_go_on() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        world.say(0, "a");
+        world.say(1, "b");
+        world.sync_all();
+        world.change(2, &Intent::Heal).unwrap();
+        world.sync_all();
+        world.say(0, "c");
+        world.say(1, "d");
+        world.say(2, "e");
+        world.sync_all();
+        assert_eq!(texts(&world, 2), ["a", "b", "c", "d"]);
+        assert_eq!(texts(&world, 0), ["b", "d", "e"]);
+        let epochs: Vec<_> = (0..3).map(|who| world.people[who].group().epoch()).collect();
+        assert_eq!(epochs, [2, 2, 2]);
+    });
+}
+
+#[test]
+fn who_is_removed_reads_nothing_more() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        world.say(0, "a");
+        world.sync_all();
+        let sean = world.people[1].person();
+        world.change(0, &Intent::Remove(vec![sean])).unwrap();
+        world.sync(0);
+        world.say(0, "b");
+        // The relay gives sean all it has, even so.
+        let stolen = world.people[1].bench.vault.clone();
+        world.sync_all();
+        assert_eq!(texts(&world, 1), ["a"]);
+        assert!(world.people[1].group().is_out());
+        assert_eq!(texts(&world, 2), ["a", "b"]);
+        // With the keys from before the removal, the message after it does not open.
+        world.people[1].bench.vault = stolen;
+        let last = world.log.last().unwrap().clone();
+        let mut group = world.people[1].group();
+        let (account, seat) = (world.people[1].account(), world.people[1].seat);
+        let mut entry = last.entry(group.cursor() + 1, seat);
+        entry.turn = group.turn();
+        let outcome = world.people[1].bench.step(|cx| group.receive(&account, &entry, cx)).unwrap();
+        assert!(matches!(outcome, Received::Void(PeerFault::DoesNotOpen)));
+    });
+}
+
+#[test]
+fn who_leaves_is_taken_out_by_the_next() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        world.change(2, &Intent::Leave).unwrap();
+        assert!(world.people[2].group().is_out());
+        world.sync(0);
+        assert_eq!(world.people[0].group().leaving().count(), 1);
+        world.change(0, &Intent::Settle).unwrap();
+        world.sync_all();
+        assert_eq!(world.people[1].group().people().count(), 2);
+        world.say(1, "just us");
+        world.sync_all();
+        assert_eq!(texts(&world, 0), ["just us"]);
+        let seats_differ =
+            |received: &Received| matches!(received, Received::Committed { seats_differ: true, .. });
+        assert!(!world.people[1].received.iter().any(seats_differ));
+    });
+}
+
+#[test]
+fn the_last_administrator_names_a_successor() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+    assert_eq!(world.change(0, &Intent::Leave), Err(Misuse::LastAdministrator.into()));
+    let sean = world.people[1].person();
+    world.change(0, &Intent::SetRole(sean, Role::Administrator)).unwrap();
+    world.sync_all();
+    world.change(0, &Intent::Leave).unwrap();
+    world.sync_all();
+    world.change(1, &Intent::Settle).unwrap();
+    world.sync_all();
+    assert_eq!(world.people[1].group().people().count(), 1);
+}
+
+#[test]
+fn two_commits_at_once_the_loser_follows_and_tries_again() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve", "dave"], 1);
+        let dave = world.people[3].person();
+        let winner = world.draft(0, &Intent::Rename(b"Road".as_slice().into())).unwrap();
+        let loser = world.draft(1, &Intent::Add(vec![dave])).unwrap();
+        assert!(world.post(0, winner));
+        assert!(!world.post(1, loser));
+        world.sync_all();
+        world.change(1, &Intent::Add(vec![dave])).unwrap();
+        world.sync_all();
+        for who in 0..4 {
+            assert_eq!(world.people[who].group().name().unwrap(), "Road");
+            assert_eq!(world.people[who].group().people().count(), 4);
+        }
+        world.say(3, "hi");
+        world.sync_all();
+        assert_eq!(texts(&world, 0), ["hi"]);
+    });
+}
+
+#[test]
+fn a_refused_message_is_sealed_again_and_no_number_is_a_gap() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        world.say(0, "first");
+        world.sync_all();
+        let stale = world.draft_message(0, "second").unwrap();
+        world.change(1, &Intent::Heal).unwrap();
+        assert!(!world.post(0, stale));
+        world.say(0, "second");
+        world.sync_all();
+        assert_eq!(texts(&world, 1), ["first", "second"]);
+        let gap = |received: &Received| matches!(received, Received::Message(message) if message.gap);
+        assert!(!world.people[1].received.iter().any(gap));
+    });
+}
+
+#[test]
+fn a_damaged_entry_is_void_and_changes_nothing() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        world.say(0, "x");
+        let honest = world.log.last().unwrap().clone();
+        for at in [0, 1, 20, honest.shared.len() - 1] {
+            let mut damaged = honest.clone();
+            damaged.shared[at] ^= 1;
+            let before = world.people[1].bench.vault.clone();
+            let number = world.people[1].group().cursor() + 1;
+            world.deliver(1, number, &damaged).unwrap();
+            assert!(matches!(world.people[1].received.last(), Some(Received::Void(_))));
+            world.people[1].bench.vault = before;
+        }
+        world.sync_all();
+        assert_eq!(texts(&world, 1), ["x"]);
+    });
+}
+
+#[test]
+fn an_entry_under_another_seat_or_turn_is_refused() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        world.say(0, "x");
+        let mut moved = world.log.last().unwrap().clone();
+        moved.seat = world.people[2].seat;
+        let number = world.people[1].group().cursor() + 1;
+        let before = world.people[1].bench.vault.clone();
+        world.deliver(1, number, &moved).unwrap();
+        assert!(matches!(world.people[1].received.last(), Some(Received::Unreadable { .. })));
+        world.people[1].bench.vault = before;
+        let mut leaping = world.log.last().unwrap().clone();
+        leaping.turn += 5;
+        assert_eq!(world.deliver(1, number, &leaping), Err(PeerFault::RelayLied.into()));
+        let replayed = world.log.last().unwrap().clone();
+        assert_eq!(world.deliver(1, number + 1, &replayed), Err(Misuse::OutOfOrder.into()));
+    });
+}
+
+#[test]
+fn a_replayed_entry_is_not_shown_twice() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        world.say(0, "x");
+        let again = world.log.last().unwrap().clone();
+        world.log.push(again);
+        world.sync(1);
+        assert_eq!(texts(&world, 1), ["x"]);
+    });
+}
+
+#[test]
+fn a_member_without_its_slice_is_stranded_and_rejoins() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        world.say(1, "a");
+        world.sync_all();
+        world.change(0, &Intent::Heal).unwrap();
+        let seat = world.people[2].seat;
+        world.log.last_mut().unwrap().slices.remove(&seat);
+        world.sync_all();
+        assert!(world.people[2].group().is_stranded());
+        world.say(0, "lost on steve");
+        world.ask_to_rejoin(2, 0);
+        world.sync_all();
+        assert!(!world.people[2].group().is_stranded());
+        world.say(0, "back");
+        world.say(1, "good");
+        world.say(2, "yes");
+        world.sync_all();
+        assert_eq!(texts(&world, 2), ["a", "back", "good"]);
+        assert_eq!(texts(&world, 1), ["lost on steve", "back", "yes"]);
+    });
+}
+
+#[test]
+fn a_restored_store_knows_it_and_rejoins() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        let copy = world.people[1].bench.vault.clone();
+        world.say(1, "after the copy");
+        world.sync_all();
+        world.people[1].bench.vault = copy;
+        world.sync(1);
+        assert!(world.people[1].group().is_stranded());
+        world.people[1].bench.now = world.people[1].bench.now.plus(1);
+        world.ask_to_rejoin(1, 0);
+        world.say(1, "again");
+        world.say(0, "fine");
+        world.sync_all();
+        assert_eq!(texts(&world, 0), ["after the copy", "again"]);
+        assert_eq!(texts(&world, 1), ["fine"]);
+    });
+}
+
+#[test]
+fn a_rejoin_request_is_good_once() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+    let account = world.people[1].account();
+    let group = world.people[1].group();
+    let (request, _) = world.people[1].bench.step(|cx| group.rejoin_request(&account, cx)).unwrap();
+    let readmit = Intent::Readmit(request.into());
+    world.change(0, &readmit).unwrap();
+    world.sync_all();
+    assert_eq!(world.change(0, &readmit), Err(PeerFault::RolledBack.into()));
+}
+
+#[test]
+fn policy_holds_for_the_author_and_for_everybody_else() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean", "steve"], 0);
+    let steve = world.people[2].person();
+    assert_eq!(world.change(1, &Intent::Remove(vec![steve])), Err(Misuse::NotAllowed.into()));
+    let sean = world.people[1].person();
+    let promote = Intent::SetRole(sean, Role::Administrator);
+    assert_eq!(world.change(1, &promote), Err(Misuse::NotAllowed.into()));
+    assert_eq!(world.change(0, &Intent::Add(vec![steve])), Err(Misuse::AlreadyMember.into()));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes() {
+    over_every_scheme(|scheme| {
+        let run = || {
+            let mut world = World::new(scheme, &["mike", "sean"], 0);
+            world.say(0, "x");
+            world.log.iter().map(|kept| kept.shared.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(run(), run());
+    });
+}
+
+#[test]
+fn a_text_costs_one_upload_and_a_small_one() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean", "steve"], 0);
+    world.say(0, "first, with the key for both");
+    world.sync_all();
+    let post = world.draft_message(0, &"x".repeat(1024)).unwrap();
+    assert!(post.slices.is_empty());
+    let unpadded = post.shared.len() - (crate::content::padded(1024 + 180) - 1024 - 180);
+    assert!(unpadded <= 1024 + 260, "{}", post.shared.len());
+}

@@ -48,11 +48,6 @@ impl DhSecret {
         &self.public
     }
 
-    /// A second copy, for states that are rewritten whole.
-    pub(crate) fn duplicate(&self) -> Self {
-        Self { scalar: self.scalar.duplicate(), public: self.public }
-    }
-
     /// The shared secret with `their` key.
     ///
     /// # Errors

@@ -166,10 +166,6 @@ impl XWingSecret {
         XWingPublic(public)
     }
 
-    pub(crate) fn duplicate(&self) -> Self {
-        Self(self.0.duplicate())
-    }
-
     /// The shared secret in `ciphertext`.
     ///
     /// # Errors

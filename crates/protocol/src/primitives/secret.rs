@@ -2,6 +2,7 @@
 
 use crate::Context;
 use std::marker::PhantomData;
+#[cfg(test)]
 use subtle::ConstantTimeEq;
 use tls_codec::{Deserialize, DeserializeBytes, Serialize, Size};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -72,6 +73,7 @@ impl<P: Purpose> Secret<P> {
         Self::new(self.bytes)
     }
 
+    #[cfg(test)]
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.bytes.ct_eq(&other.bytes).into()
     }

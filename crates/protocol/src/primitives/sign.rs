@@ -47,10 +47,6 @@ impl SigningKey {
         &self.public
     }
 
-    pub(crate) fn duplicate(&self) -> Self {
-        Self { seed: self.seed.duplicate(), public: self.public }
-    }
-
     /// Signs `message` under `label`.
     pub(crate) fn sign(&self, label: Label, message: &[u8]) -> Signature {
         let key = ed25519_dalek::SigningKey::from_bytes(self.seed.expose());

@@ -113,12 +113,6 @@ impl Leaf {
     }
 }
 
-impl LeafSecrets {
-    pub(crate) fn duplicate(&self) -> Self {
-        Self { kem: self.kem.duplicate(), signing: self.signing.duplicate() }
-    }
-}
-
 fn certified(
     group: &GroupId,
     device: &PeerDevice,

@@ -23,7 +23,7 @@ labels! {
     LETTER = "letter", "seal to an inbox key: a letter";
     REJOIN = "rejoin", "signature by the device key: a request to rejoin";
     KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
-    HANDSHAKE = "handshake", "keys: from the handshake's key material to root and chain";
+    HANDSHAKE = "handshake", "key: from the handshake's key material to the root key";
     HANDSHAKE_DATA = "handshake data", "hash: who and what a handshake is between";
     HANDSHAKE_HEADER = "handshake header", "key: seals the initiator's identity in a first message";
     SESSION_ID = "session id", "hash: a session's id from its base key";

@@ -108,6 +108,7 @@ enum Status {
 
 /// The shared part of an entry, opened.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[allow(clippy::large_enum_variant, reason = "lives for one step; boxing would only move the copy")]
 #[repr(u8)]
 enum Inner {
     Chat(message::Chat) = 1,
@@ -123,6 +124,7 @@ struct Pending {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[allow(clippy::large_enum_variant, reason = "lives for one step; boxing would only move the copy")]
 #[repr(u8)]
 enum PendingWhat {
     Chat(PendingChat) = 1,

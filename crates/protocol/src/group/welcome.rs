@@ -151,7 +151,7 @@ impl Joining {
             return Err(PeerFault::WrongAddress.into());
         }
         let view = self.view(&welcome, entry)?;
-        let group = self.into_group(account, &welcome, roster, (entry, view), cx)?;
+        let group = self.found_group(account, &welcome, roster, (entry, view), cx)?;
         let leaf = LeafSecrets { kem: secret.kem, signing: secret.signing };
         group.save_leaf(&leaf, cx)?;
         forget_join_key(join_key, cx)?;
@@ -162,7 +162,7 @@ impl Joining {
         Ok((group, received))
     }
 
-    fn into_group(
+    fn found_group(
         &self,
         account: &Account,
         welcome: &Welcome,

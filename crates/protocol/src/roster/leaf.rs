@@ -22,6 +22,7 @@ pub(crate) struct Leaf {
 }
 
 #[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[allow(clippy::large_enum_variant, reason = "every leaf comes to be of the large variant at its first heal")]
 #[repr(u8)]
 pub(crate) enum LeafKeys {
     /// The device was added with a join key of its own.

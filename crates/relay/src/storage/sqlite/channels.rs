@@ -230,7 +230,7 @@ mod tests {
         let blocks = blocks(&packed).unwrap();
         let joined: Vec<u8> = blocks.iter().flat_map(|(_, block)| block.to_vec()).collect();
         assert_eq!(joined, packed);
-        assert_eq!(blocks.len(), 6);
+        assert_eq!(blocks.len(), 5);
         for (first, block) in blocks {
             assert_eq!(slices::iter(&block).next().unwrap().unwrap().0, first);
         }

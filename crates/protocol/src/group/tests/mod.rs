@@ -329,3 +329,52 @@ fn a_text_costs_one_upload_and_a_small_one() {
     let unpadded = post.shared.len() - (crate::content::padded(1024 + 180) - 1024 - 180);
     assert!(unpadded <= 1024 + 260, "{}", post.shared.len());
 }
+
+#[test]
+fn the_longest_text_arrives_and_a_longer_one_is_refused_here() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        let longest = "x".repeat(crate::content::MAX_TEXT);
+        world.say(0, &longest);
+        world.sync(1);
+        assert_eq!(texts(&world, 1), [&longest]);
+        let longer = format!("{longest}x");
+        let refused = Err(Misuse::TooLong(crate::content::MAX_TEXT).into());
+        assert_eq!(world.draft_message(0, &longer), refused);
+    });
+}
+
+#[test]
+fn burned_numbers_are_passed_over_up_to_a_bound() {
+    for (burned, reads) in [(1000, true), (1001, false)] {
+        let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+        world.say(0, "the key");
+        world.sync_all();
+        for _ in 0..burned {
+            world.draft_message(0, "never sent").unwrap();
+            let mut group = world.people[0].group();
+            world.people[0].bench.step(|cx| group.refused(cx)).unwrap();
+        }
+        world.say(0, "after all those");
+        world.sync(1);
+        assert_eq!(texts(&world, 1).len() == 2, reads);
+        let last = world.people[1].received.last();
+        let too_far = matches!(last, Some(Received::Unreadable { fault: PeerFault::TooFarAhead, .. }));
+        assert_eq!(too_far, !reads);
+    }
+}
+
+#[test]
+fn a_device_that_never_got_the_key_says_so_and_changes_nothing() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+    world.say(0, "the key is on its way");
+    let seat = world.people[1].seat;
+    world.log.last_mut().unwrap().slices.remove(&seat);
+    world.sync_all();
+    let last = world.people[1].received.last();
+    assert!(matches!(last, Some(Received::Unreadable { fault: PeerFault::NoSlice, .. })));
+    world.ask_to_rejoin(1, 0);
+    world.say(0, "here it is again");
+    world.sync_all();
+    assert_eq!(texts(&world, 1), ["here it is again"]);
+}

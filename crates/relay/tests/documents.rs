@@ -1,0 +1,81 @@
+//! `docs/relay-api.md` says what the code says.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeMap;
+
+use conclave_relay::Limits;
+use conclave_wire::{Code, limits};
+
+const API: &str = include_str!("../../../docs/relay-api.md");
+const CONSTANTS: &str = include_str!("../../wire/src/limits.rs");
+
+/// First and second cell of each row of the table under this heading row.
+fn table(heading: &str) -> BTreeMap<String, Vec<String>> {
+    let after = API.split_once(heading).expect("the table is there").1;
+    let rows = after.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_string()));
+    cells.map(|mut cells| (cells.next().unwrap(), cells.collect())).collect()
+}
+
+macro_rules! constants {
+    ($($name:ident)*) => { [$((stringify!($name), limits::$name as u64)),*] };
+}
+
+#[test]
+fn the_table_of_limits_is_that_of_the_constants() {
+    let constants = constants![
+        FRAME_BYTES POST_BYTES SHARED_BYTES SLICE_BYTES SEAT_CHANGES_PER_POST LETTERS_PER_POST LETTER_BYTES
+        LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
+        DEVICE_LIST_BYTES LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
+        MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
+    ];
+    let table = table("| constant | value | what |");
+    for (name, value) in constants {
+        let stated = table.get(name).unwrap_or_else(|| panic!("{name} is not in the table"));
+        assert_eq!(stated[0], value.to_string(), "{name}");
+    }
+    assert_eq!(table.len(), constants.len());
+    // The length of names is in the text, as a pattern.
+    assert_eq!(CONSTANTS.matches("pub const ").count(), constants.len() + 1);
+    assert_eq!(limits::NAME_LENGTH, 2..=32);
+}
+
+#[test]
+fn the_table_of_refusals_is_that_of_the_codes() {
+    let table = table("| code | common | what to do |");
+    for code in Code::ALL {
+        assert!(table.contains_key(&format!("`{code}`")), "{code} is not in the table");
+    }
+    assert_eq!(table.len(), Code::ALL.len());
+}
+
+#[test]
+fn the_table_of_rates_is_that_of_the_defaults() {
+    let table = table("| rate | at once | per second | of |");
+    let limits = Limits::default();
+    let rates = [
+        ("requests", limits.requests),
+        ("posts", limits.posts),
+        ("turns", limits.turns),
+        ("channels", limits.channels),
+        ("lookups", limits.lookups),
+        ("takes", limits.takes),
+        ("takes_of_one", limits.takes_of_one),
+        ("letters", limits.letters),
+        ("registrations", limits.registrations),
+    ];
+    for (name, rate) in rates {
+        assert_eq!(table[name][..2], [rate.burst.to_string(), rate.per_second.to_string()], "{name}");
+    }
+    assert_eq!(table.len(), rates.len());
+}
+
+#[test]
+fn every_request_and_push_has_its_place_in_the_text() {
+    let schema = include_str!("../../wire/proto/relay.proto");
+    let frames = schema.split("message Hello").next().unwrap();
+    let named = frames.lines().filter_map(|line| line.split_once('=')?.0.split_whitespace().next());
+    for message in named.filter(|word| word.starts_with(char::is_uppercase)) {
+        assert!(API.contains(&format!("`{message}`")) || API.contains(&format!("`{message} ")), "{message}");
+    }
+}

@@ -16,6 +16,8 @@ pub(crate) struct Failure {
     pub(crate) hint: String,
     #[serde(skip)]
     pub(crate) exit: Exit,
+    #[serde(skip)]
+    told: bool,
 }
 
 /// The exit codes other than 0.
@@ -52,12 +54,28 @@ impl Exit {
 impl Failure {
     /// A failure of the application itself.
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), exit }
+        Self { code: code.to_owned(), message: message.into(), hint: hint.into(), exit, told: false }
     }
 
     /// The command line or the environment is incomplete.
     pub(crate) fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::new(Exit::Usage, "usage", message, hint)
+    }
+
+    /// It is stored and will be sent, but the relay does not hold it yet.
+    pub(crate) fn queued(what: &str) -> Self {
+        Self::new(
+            Exit::Queued,
+            "queued",
+            format!("{what} is queued: the relay did not take it in time"),
+            "It is stored here; the next command that reaches the relay sends it.",
+        )
+    }
+
+    /// The same failure, once the person has been told: only the exit code is left.
+    pub(crate) fn told(mut self) -> Self {
+        self.told = true;
+        self
     }
 
     /// A file or stream of this machine failed.
@@ -70,7 +88,7 @@ impl Failure {
 
     /// Tell the person (or the script) on standard error.
     pub(crate) fn report(&self, json: bool) {
-        if self.exit == Exit::Silent {
+        if self.told || self.exit == Exit::Silent {
             return;
         }
         let mut err = std::io::stderr().lock();

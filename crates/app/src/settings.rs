@@ -2,6 +2,7 @@
 //! else a default. Holds no secret: those never lie in a plain file.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -82,6 +83,7 @@ impl File {
         let path = data.join(FILE_NAME);
         let fail = |e: std::io::Error| Failure::io(&path.display().to_string(), &e);
         let text = toml::to_string(self).map_err(|e| fail(std::io::Error::other(e)))?;
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data).map_err(fail)?;
         let beside = data.join(".conclave.toml.new");
         std::fs::write(&beside, text).map_err(fail)?;
         std::fs::rename(&beside, &path).map_err(fail)

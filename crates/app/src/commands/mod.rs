@@ -1,11 +1,39 @@
-//! What each command does.
+//! What each command does, one family a file. They ask the client and show what it says.
+
+mod account;
+mod chat;
 mod completions;
+mod contact;
+mod demo;
+mod event;
+mod group;
+mod message;
+mod read;
+mod relay;
+mod request;
+mod send;
+mod session;
+mod sync;
+mod up;
+
 use crate::failure::Failure;
 use crate::grammar::Command;
 use crate::settings::Settings;
-pub(crate) async fn run(command: Command, _settings: &Settings) -> Result<(), Failure> {
+
+/// Run one command to its end.
+pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Failure> {
     match command {
+        Command::Up(args) => up::run(args, settings).await,
+        Command::Demo => demo::run(settings).await,
+        Command::Relay(args) => relay::run(args, settings).await,
+        Command::Account(command) => account::run(command, settings).await,
+        Command::Contact(command) => contact::run(command, settings).await,
+        Command::Group(command) => group::run(command, settings).await,
+        Command::Send(args) => send::run(args, settings).await,
+        Command::Read(args) => read::run(args, settings).await,
+        Command::Sync => sync::run(settings).await,
+        Command::Request(command) => request::run(command, settings).await,
+        Command::Chat(args) => chat::run(args, settings).await,
         Command::Completions { shell } => completions::run(shell),
-        _ => Err(Failure::usage("not built in", "")),
     }
 }

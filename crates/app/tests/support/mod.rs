@@ -16,37 +16,62 @@ use tempfile::TempDir;
 const HUNG: Duration = Duration::from_secs(120);
 
 /// The binary under test, in a clean environment.
-pub fn conclave(home: &Path) -> Command {
+pub(crate) fn conclave(home: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_conclave"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("CONCLAVE_") && name != "CONCLAVE_LOG") {
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("CONCLAVE_") && name != "CONCLAVE_LOG")
+    {
         command.env_remove(name);
     }
-    command.env("HOME", home).env_remove("XDG_DATA_HOME").env("CONCLAVE_PASSPHRASE", "correct horse battery staple");
+    command
+        .env("HOME", home)
+        .env_remove("XDG_DATA_HOME")
+        .env("CONCLAVE_PASSPHRASE", "correct horse battery staple");
     command.stdin(Stdio::null());
     command
 }
 
 /// A directory, a relay and whoever is made in it.
-pub struct World {
-    dir: TempDir,
+pub(crate) struct World {
+    // Killed before its directory goes.
     relay: Option<Running>,
-    pub url: String,
+    dir: TempDir,
+    pub(crate) url: String,
     address: String,
+    more: Vec<String>,
 }
 
 impl World {
     /// Start a relay on a port that the system chooses.
-    pub fn new() -> Self {
-        let mut world =
-            Self { dir: tempfile::tempdir().unwrap(), relay: None, url: String::new(), address: "127.0.0.1:0".to_owned() };
+    pub(crate) fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same with more options for the relay.
+    pub(crate) fn with(options: &[&str]) -> Self {
+        let mut world = Self {
+            dir: tempfile::tempdir().unwrap(),
+            relay: None,
+            url: String::new(),
+            address: "127.0.0.1:0".to_owned(),
+            more: options.iter().map(|&o| o.to_owned()).collect(),
+        };
         world.start_relay();
         world
     }
 
     /// Start the relay, after the first time on the same port.
-    pub fn start_relay(&mut self) {
+    pub(crate) fn start_relay(&mut self) {
         let mut command = conclave(self.dir.path());
-        command.args(["--data", self.path("relay").to_str().unwrap(), "--json", "relay", "--listen", &self.address]);
+        command.args([
+            "--data",
+            self.path("relay").to_str().unwrap(),
+            "--json",
+            "relay",
+            "--listen",
+            &self.address,
+        ]);
+        command.args(&self.more);
         let relay = Running::start(command);
         let first: Value = serde_json::from_str(&relay.line()).unwrap();
         self.url = first["url"].as_str().unwrap().to_owned();
@@ -55,24 +80,24 @@ impl World {
     }
 
     /// `kill -9` and wait until it is gone.
-    pub fn kill_relay(&mut self) {
+    pub(crate) fn kill_relay(&mut self) {
         self.relay.take().unwrap().kill();
     }
 
     /// The host part of handles at this relay.
-    pub fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.address
     }
 
     /// Somebody with an account.
-    pub fn person(&self, name: &str) -> Person {
+    pub(crate) fn person(&self, name: &str) -> Person {
         let person = self.newcomer(name);
         person.ok(&["account", "create", name, "--relay", &self.url]);
         person
     }
 
     /// Somebody without one.
-    pub fn newcomer(&self, name: &str) -> Person {
+    pub(crate) fn newcomer(&self, name: &str) -> Person {
         Person {
             name: name.to_owned(),
             handle: format!("{name}@{}", self.address),
@@ -81,34 +106,34 @@ impl World {
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 }
 
 /// Somebody's data directory and the command run on it.
 #[derive(Clone)]
-pub struct Person {
-    pub name: String,
-    pub handle: String,
-    pub data: PathBuf,
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) handle: String,
+    pub(crate) data: PathBuf,
     home: PathBuf,
 }
 
 impl Person {
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = conclave(&self.home);
         command.arg("--data").arg(&self.data).args(args);
         command
     }
 
     /// Run to the end, whatever it is.
-    pub fn run(&self, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
     }
 
     /// Run, succeed, give what was printed.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let output = self.run(args);
         let said = String::from_utf8(output.stdout).unwrap();
         let error = String::from_utf8_lossy(&output.stderr);
@@ -117,65 +142,70 @@ impl Person {
     }
 
     /// Run and fail with this exit code; gives the error object's code.
-    pub fn fails(&self, exit: i32, args: &[&str]) -> String {
+    pub(crate) fn fails(&self, exit: i32, args: &[&str]) -> String {
         let output = self.command(args).arg("--json").output().unwrap();
         let error = String::from_utf8(output.stderr).unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(exit), "{} {args:?}\n{said}{error}", self.name);
-        let object: BTreeMap<String, String> = serde_json::from_str(error.trim()).unwrap_or_else(|e| panic!("{e}: {error}"));
+        let object: BTreeMap<String, String> =
+            serde_json::from_str(error.trim()).unwrap_or_else(|e| panic!("{e}: {error}"));
         assert_eq!(object.keys().collect::<Vec<_>>(), ["code", "hint", "message"], "{error}");
         object["code"].clone()
     }
 
     /// The conversation as `read --json` prints it.
-    pub fn read(&self, target: &str) -> Vec<Value> {
+    pub(crate) fn read(&self, target: &str) -> Vec<Value> {
         self.read_with(target, &[])
     }
 
-    pub fn read_with(&self, target: &str, more: &[&str]) -> Vec<Value> {
+    pub(crate) fn read_with(&self, target: &str, more: &[&str]) -> Vec<Value> {
         let said = self.ok(&[&["read", target, "--json"], more].concat());
         said.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The texts of the conversation.
-    pub fn texts(&self, target: &str) -> Vec<String> {
+    pub(crate) fn texts(&self, target: &str) -> Vec<String> {
         texts(&self.read(target))
     }
 
     /// Handles of a group's members, sorted.
-    pub fn members(&self, group: &str) -> Vec<String> {
+    pub(crate) fn members(&self, group: &str) -> Vec<String> {
         let info: Value = serde_json::from_str(&self.ok(&["group", "info", group, "--json"])).unwrap();
-        let mut handles: Vec<String> =
-            info["members"].as_array().unwrap().iter().map(|m| m["handle"].as_str().unwrap().to_owned()).collect();
+        let mut handles: Vec<String> = info["members"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| m["handle"].as_str().unwrap().to_owned())
+            .collect();
         handles.sort();
         handles
     }
 
     /// Send lines through one `chat`, as a script would pipe them.
-    pub fn pipe(&self, target: &str, lines: &[String]) {
+    pub(crate) fn pipe(&self, target: &str, lines: &[String]) {
         let mut chat = self.start_with_input(&["chat", target]);
         chat.say(&lines.join("\n"));
         chat.finish();
     }
 
     /// Start without waiting for the end.
-    pub fn start(&self, args: &[&str]) -> Running {
+    pub(crate) fn start(&self, args: &[&str]) -> Running {
         Running::start(self.command(args))
     }
 
-    pub fn start_with_input(&self, args: &[&str]) -> Running {
+    pub(crate) fn start_with_input(&self, args: &[&str]) -> Running {
         let mut command = self.command(args);
         command.stdin(Stdio::piped());
         Running::start(command)
     }
 }
 
-pub fn texts(messages: &[Value]) -> Vec<String> {
+pub(crate) fn texts(messages: &[Value]) -> Vec<String> {
     messages.iter().map(|m| m["text"].as_str().unwrap().to_owned()).collect()
 }
 
 /// A process whose output is read line by line. Killed when dropped.
-pub struct Running {
+pub(crate) struct Running {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -196,12 +226,14 @@ impl Running {
     }
 
     /// The next line it prints.
-    pub fn line(&self) -> String {
-        self.lines.recv_timeout(HUNG).expect("the process ended or hangs without printing the line waited for")
+    pub(crate) fn line(&self) -> String {
+        self.lines
+            .recv_timeout(HUNG)
+            .expect("the process ended or hangs without printing the line waited for")
     }
 
     /// Lines up to one that `wanted` likes; all of them are given.
-    pub fn lines_until(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(crate) fn lines_until(&self, wanted: impl Fn(&str) -> bool) -> Vec<String> {
         let mut seen = Vec::new();
         loop {
             seen.push(self.line());
@@ -212,14 +244,14 @@ impl Running {
     }
 
     /// Type a line.
-    pub fn say(&mut self, text: &str) {
+    pub(crate) fn say(&mut self, text: &str) {
         let input = self.input.as_mut().unwrap();
         writeln!(input, "{text}").unwrap();
         input.flush().unwrap();
     }
 
     /// End its input, wait for its end, which must be a good one; gives what it printed.
-    pub fn finish(mut self) -> Vec<String> {
+    pub(crate) fn finish(mut self) -> Vec<String> {
         self.input = None;
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status:?}");
@@ -227,7 +259,7 @@ impl Running {
     }
 
     /// `kill -9`, and gone when this returns.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }

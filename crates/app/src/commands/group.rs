@@ -1,0 +1,80 @@
+//! `conclave group …`.
+
+use conclave_client::{Client, GroupInfo, Outcome, Role};
+
+use crate::failure::{Exit, Failure};
+use crate::grammar::{GroupCommand, RoleName, SchemeName};
+use crate::output;
+use crate::settings::Settings;
+
+use super::session;
+
+/// Make groups, change who is in, show them.
+pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<(), Failure> {
+    let client = session::open(settings).await?;
+    let wait = settings.timeout;
+    match command {
+        GroupCommand::New { group, scheme } => create(&client, &group, scheme, settings).await,
+        GroupCommand::Add { group, who } => done(client.add(&group, &who, wait).await?),
+        GroupCommand::Remove { group, who } => done(client.remove(&group, &who, wait).await?),
+        GroupCommand::Leave { group } => done(client.leave(&group, wait).await?),
+        GroupCommand::Rename { group, name } => done(client.rename(&group, &name, wait).await?),
+        GroupCommand::Role { group, who, role } => {
+            done(client.set_role(&group, &who, role_of(role), wait).await?)
+        }
+        GroupCommand::List => client.groups().await?.iter().try_for_each(|group| list(group, settings)),
+        GroupCommand::Info { group } => info(&client.group_info(&group).await?, settings),
+    }
+}
+
+async fn create(client: &Client, name: &str, scheme: SchemeName, settings: &Settings) -> Result<(), Failure> {
+    let scheme = scheme.as_str().parse().map_err(|_| {
+        Failure::new(
+            Exit::Refused,
+            "scheme_unavailable",
+            "this scheme is not available yet",
+            "Use pairwise or sender-keys.",
+        )
+    })?;
+    let group = client.new_group(name, scheme).await?;
+    if settings.json { output::json(&group) } else { output::line(&group.id) }
+}
+
+fn list(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
+    if settings.json {
+        return output::json(group);
+    }
+    output::line(&format!(
+        "{}  {}  {} members  {}",
+        output::inert(&group.name),
+        group.scheme,
+        group.members.len(),
+        group.id
+    ))
+}
+
+fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
+    if settings.json {
+        return output::json(group);
+    }
+    output::line(&format!("{}  {}  epoch {}", output::inert(&group.name), group.scheme, group.epoch))?;
+    for member in &group.members {
+        let you = if member.you { "  (you)" } else { "" };
+        output::line(&format!("  {}  {}{you}", member.handle, member.role))?;
+    }
+    Ok(())
+}
+
+fn role_of(role: RoleName) -> Role {
+    match role {
+        RoleName::Member => Role::Member,
+        RoleName::Administrator => Role::Administrator,
+    }
+}
+
+fn done(outcome: Outcome) -> Result<(), Failure> {
+    match outcome {
+        Outcome::Done => Ok(()),
+        Outcome::Queued => Err(Failure::queued("the change")),
+    }
+}

@@ -1,1 +1,28 @@
-//! client
+//! The client: an account, its contacts and groups, and the one engine that keeps them in step with their relay.
+//!
+//! Everything lasting lives in one encrypted store; faces call [`Client`] and show what it says. What bytes mean is the
+//! protocol's concern, how anything looks is a face's.
+
+mod client;
+mod clock;
+mod directory;
+mod engine;
+mod error;
+mod event;
+mod info;
+mod store;
+mod transport;
+
+pub use client::{Client, Events, Follow, exists};
+pub use clock::{Clock, SystemClock};
+pub use conclave_protocol::MessageId;
+pub use conclave_protocol::group::{Role, Scheme};
+pub use error::{ClientError, ExitClass};
+pub use event::Event;
+pub use info::{
+    AccountInfo, ContactInfo, ConversationRef, Delivery, GroupInfo, MemberInfo, Message, Outcome,
+    ReadOptions, RequestInfo, SyncReport, Ticket,
+};
+
+/// Shorthand for results of this crate.
+pub type Result<T, E = ClientError> = std::result::Result<T, E>;

@@ -1,0 +1,121 @@
+//! Contacts: looked up once, pinned, verified by safety number.
+
+use super::Client;
+use crate::directory::{handle_of, look_up};
+use crate::engine::connect;
+use crate::info::ContactInfo;
+use crate::store::Tx;
+use crate::store::conversations::State;
+use crate::store::people::Person;
+use crate::{ClientError, Result};
+use conclave_protocol::PersonId;
+use conclave_protocol::identity::{Account, SafetyNumber};
+
+impl Client {
+    /// Looks somebody up and makes them a contact. What they had sent is accepted by that.
+    ///
+    /// # Errors
+    /// `UnknownPerson`, `OtherRelay`, `BadHandle`, `Yourself`; `IdentityChanged`; `Unreachable`.
+    pub async fn add_contact(&self, who: &str) -> Result<ContactInfo> {
+        let person = self.find(who).await?.person;
+        self.store
+            .step(move |tx| {
+                tx.set_blocked(&person, false)?;
+                accept_all_of(tx, &person)?;
+                tx.befriend(&person).map(|contact| info(&contact))
+            })
+            .await
+    }
+
+    /// The contacts, by name.
+    pub async fn contacts(&self) -> Result<Vec<ContactInfo>> {
+        self.store.view(|tx| Ok(tx.contacts()?.iter().map(info).collect())).await
+    }
+
+    /// The safety number with a contact: 60 digits that both see alike.
+    ///
+    /// # Errors
+    /// `UnknownTarget`.
+    pub async fn safety_number(&self, who: &str) -> Result<String> {
+        let who = who.to_owned();
+        self.store
+            .view(move |tx| {
+                let person = known(tx, &who)?.ok_or(ClientError::UnknownTarget(who))?;
+                let account = tx.protocol(|cx| Account::load(cx))?;
+                let list = person.device_list()?;
+                let mine = (account.person(), account.identity_public());
+                Ok(SafetyNumber::between(mine, (list.person(), list.identity())).digits())
+            })
+            .await
+    }
+
+    /// Notes that both saw the same safety number.
+    ///
+    /// # Errors
+    /// `UnknownTarget`.
+    pub async fn mark_verified(&self, who: &str) -> Result<()> {
+        let who = who.to_owned();
+        self.store
+            .step(move |tx| {
+                let person = known(tx, &who)?.ok_or(ClientError::UnknownTarget(who))?;
+                tx.set_verified(&person.person)
+            })
+            .await
+    }
+
+    /// Somebody known here, or else looked up at the relay.
+    pub(super) async fn find(&self, who: &str) -> Result<Person> {
+        let name = who.to_owned();
+        let (found, relay, own) = self
+            .store
+            .view(move |tx| {
+                let own = tx.protocol(|cx| Account::load(cx))?.handle().to_string();
+                Ok((known(tx, &name)?, tx.relay()?, own))
+            })
+            .await?;
+        if let Some(found) = found {
+            return Ok(found);
+        }
+        let handle = handle_of(who, &relay.host)?;
+        if handle.as_str() == own {
+            return Err(ClientError::Yourself);
+        }
+        let link = connect(&relay).await?;
+        look_up(&link, &self.store, handle).await
+    }
+}
+
+/// Somebody known here, by local name, handle, id, or the name that they have at this relay.
+pub(super) fn known(tx: &Tx, who: &str) -> Result<Option<Person>> {
+    if let Some(person) = tx.person_named(who)? {
+        return Ok(Some(person));
+    }
+    let id = hex::decode(who).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    if let Some(id) = id {
+        return tx.person(&PersonId(id));
+    }
+    if who.contains('@') {
+        return tx.person_at(who);
+    }
+    tx.person_at(&format!("{who}@{}", tx.relay()?.host))
+}
+
+/// Requests of somebody who is a contact now need no answer.
+pub(super) fn accept_all_of(tx: &Tx, person: &PersonId) -> Result<()> {
+    for request in tx.open_requests()? {
+        if request.inviter == Some(*person) {
+            tx.set_state(&request.group, State::Member)?;
+        }
+    }
+    Ok(())
+}
+
+fn info(person: &Person) -> ContactInfo {
+    ContactInfo {
+        name: person.shown().to_owned(),
+        handle: person.handle.clone(),
+        person: person.person.to_string(),
+        verified: person.verified,
+        blocked: person.blocked,
+    }
+}

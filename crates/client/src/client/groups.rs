@@ -1,0 +1,193 @@
+//! Groups: made here at once, changed by wishes that the engine carries out.
+
+use super::Client;
+use super::contacts::known;
+use super::conversations::{Target, found};
+use crate::info::{GroupInfo, MemberInfo, Outcome};
+use crate::store::Tx;
+use crate::store::conversations::Conversation;
+use crate::store::outbox::What;
+use crate::{ClientError, Result};
+use conclave_protocol::group::{Group, Intent, Role, Scheme};
+use conclave_protocol::identity::Account;
+use conclave_protocol::{GroupId, Misuse, PersonId};
+use std::time::Duration;
+
+impl Client {
+    /// Makes a group of this person alone.
+    ///
+    /// # Errors
+    /// `TooLong`.
+    pub async fn new_group(&self, name: &str, scheme: Scheme) -> Result<GroupInfo> {
+        let name = name.to_owned();
+        self.store
+            .step(move |tx| {
+                let group = found(tx, scheme, &name, None)?;
+                let conversation = tx.conversation(&group)?.ok_or(ClientError::UnknownTarget(name))?;
+                info(tx, &conversation)
+            })
+            .await
+    }
+
+    /// Adds people. Those who are no contacts are looked up.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `UnknownPerson`, `AlreadyMember`, `GivenUp` with the reason.
+    pub async fn add(&self, group: &str, who: &[impl AsRef<str>], wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        let mut people = Vec::new();
+        for one in who {
+            people.push(self.find(one.as_ref()).await?.person);
+        }
+        let members = self.members(id).await?;
+        people.retain(|person| !members.contains(person));
+        people.dedup();
+        if people.is_empty() {
+            return Err(Misuse::AlreadyMember.into());
+        }
+        self.change(id, Intent::Add(people), wait).await
+    }
+
+    /// Removes people.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotAMember`, `GivenUp` with the reason.
+    pub async fn remove(&self, group: &str, who: &[impl AsRef<str>], wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        let mut people = Vec::new();
+        for one in who {
+            people.push(self.member(id, one.as_ref()).await?);
+        }
+        self.change(id, Intent::Remove(people), wait).await
+    }
+
+    /// Leaves a group. What was said stays.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`, `GivenUp` with the reason.
+    pub async fn leave(&self, group: &str, wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        self.change(id, Intent::Leave, wait).await
+    }
+
+    /// Gives a group another name, for everybody in it.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`, `GivenUp` with the reason.
+    pub async fn rename(&self, group: &str, name: &str, wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        self.change(id, Intent::Rename(name.as_bytes().into()), wait).await
+    }
+
+    /// Gives a member a role.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotAMember`, `NotInGroup`, `GivenUp` with the reason.
+    pub async fn set_role(&self, group: &str, who: &str, role: Role, wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        let person = self.member(id, who).await?;
+        self.change(id, Intent::SetRole(person, role), wait).await
+    }
+
+    /// Brings fresh secrets into a group.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`, `GivenUp` with the reason.
+    pub async fn heal(&self, group: &str, wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        self.change(id, Intent::Heal, wait).await
+    }
+
+    /// All groups, chats of two not among them.
+    pub async fn groups(&self) -> Result<Vec<GroupInfo>> {
+        self.store
+            .view(|tx| {
+                let all = tx.all_conversations()?;
+                all.iter().filter(|one| one.direct.is_none()).map(|one| info(tx, one)).collect()
+            })
+            .await
+    }
+
+    /// A group, or the chat with a contact.
+    ///
+    /// # Errors
+    /// `UnknownTarget`.
+    pub async fn group_info(&self, group: &str) -> Result<GroupInfo> {
+        let id = self.group_id(group).await?;
+        self.store
+            .view(move |tx| {
+                let conversation = tx.conversation(&id)?.ok_or(ClientError::UnknownTarget(id.to_string()))?;
+                info(tx, &conversation)
+            })
+            .await
+    }
+
+    async fn change(&self, group: GroupId, intent: Intent, wait: Duration) -> Result<Outcome> {
+        let wish = self.store.step(move |tx| {
+            if tx.channel(&group)?.is_none() {
+                let name = tx.conversation(&group)?.map_or_else(|| group.to_string(), |known| known.name);
+                return Err(ClientError::NotInGroup(name));
+            }
+            tx.wish(&group, &What::Change(intent), 0)
+        });
+        self.wait_for(wish.await?, wait).await
+    }
+
+    async fn group_id(&self, group: &str) -> Result<GroupId> {
+        let name = group.to_owned();
+        self.store
+            .view(move |tx| match Target::read(tx, &name)? {
+                Target::Group(group) => Ok(group.group),
+                Target::Person(_, chats) => {
+                    chats.first().map(|chat| chat.group).ok_or(ClientError::UnknownTarget(name))
+                }
+            })
+            .await
+    }
+
+    async fn members(&self, group: GroupId) -> Result<Vec<PersonId>> {
+        let people = move |tx: &Tx| {
+            tx.protocol(|cx| Ok(Group::load(&group, cx)?.people().map(|one| one.person).collect()))
+        };
+        self.store.view(people).await
+    }
+
+    /// A member, by local name, handle, id, or the name in the handle.
+    async fn member(&self, group: GroupId, who: &str) -> Result<PersonId> {
+        let who = who.to_owned();
+        self.store
+            .view(move |tx| {
+                let group = tx.protocol(|cx| Group::load(&group, cx))?;
+                let known = known(tx, &who)?.map(|known| known.person);
+                let fits = |person: PersonId, handle: &str| {
+                    known == Some(person) || handle == who || handle.split('@').next() == Some(who.as_str())
+                };
+                let mut people = group.people();
+                let found = people.find(|one| fits(one.person, one.handle.as_str()));
+                Ok(found.ok_or(Misuse::NotAMember)?.person)
+            })
+            .await
+    }
+}
+
+fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
+    let own = *tx.protocol(|cx| Account::load(cx))?.person();
+    let group = tx.protocol(|cx| Group::load(&conversation.group, cx))?;
+    let member = |one: conclave_protocol::group::PersonView| MemberInfo {
+        handle: one.handle.to_string(),
+        person: one.person.to_string(),
+        role: if one.role == Role::Administrator { "administrator" } else { "member" }.to_owned(),
+        devices: one.devices,
+        you: one.person == own,
+    };
+    Ok(GroupInfo {
+        id: conversation.group.to_string(),
+        name: conversation.name.clone(),
+        title: tx.protocol(|_| group.name())?,
+        scheme: tx.protocol(|_| group.scheme())?.to_string(),
+        epoch: group.epoch(),
+        direct: conversation.direct.is_some(),
+        state: conversation.state.as_str().to_owned(),
+        members: group.people().map(member).collect(),
+    })
+}

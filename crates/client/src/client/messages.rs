@@ -1,0 +1,72 @@
+//! Saying and reading.
+
+use super::Client;
+use super::conversations::Target;
+use crate::info::{Delivery, Message, Outcome, ReadOptions, Ticket};
+use crate::store::outbox::What;
+use crate::{Result, store::Tx};
+use conclave_protocol::MessageId;
+use conclave_protocol::content::Content;
+use std::time::Duration;
+
+impl Client {
+    /// Puts a message into the outbox of a group or a contact. It is on disk when this returns; [`Client::wait`] sees it
+    /// to the relay.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotAccepted`, `NotInGroup`, `TooLong`, `OutboxFull`.
+    pub async fn send(&self, target: &str, text: &str) -> Result<Ticket> {
+        Content::text(text)?;
+        let (target, text) = (target.to_owned(), text.to_owned());
+        self.store
+            .step(move |tx| {
+                let group = Target::read(tx, &target)?.for_sending(tx)?;
+                let id = MessageId(tx.random()?);
+                let outbox = tx.wish(&group, &What::Say { id, text }, 0)?;
+                Ok(Ticket { message: id, group, outbox })
+            })
+            .await
+    }
+
+    /// Waits until the relay holds a message, at most so long.
+    ///
+    /// # Errors
+    /// `GivenUp` with the reason; what no waiting helps against, such as `RelayChanged`.
+    pub async fn wait(&self, ticket: &Ticket, timeout: Duration) -> Result<Delivery> {
+        Ok(match self.wait_for(ticket.outbox, timeout).await? {
+            Outcome::Done => Delivery::Sent,
+            Outcome::Queued => Delivery::Queued,
+        })
+    }
+
+    /// The stored messages of a conversation, oldest first. What is new at the relay comes with [`Client::sync`].
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotAccepted`.
+    pub async fn read(&self, target: &str, options: ReadOptions) -> Result<Vec<Message>> {
+        let target = target.to_owned();
+        match options.only_new {
+            true => self.store.step(move |tx| read(tx, &target, options)).await,
+            false => self.store.view(move |tx| read(tx, &target, options)).await,
+        }
+    }
+}
+
+fn read(tx: &Tx, target: &str, options: ReadOptions) -> Result<Vec<Message>> {
+    let Some((shown, all)) = Target::read(tx, target)?.shown()? else { return Ok(Vec::new()) };
+    let mut after = 0;
+    if options.only_new {
+        for one in &all {
+            after = after.max(tx.read_up_to(&one.group)?);
+        }
+    }
+    let messages = tx.messages(&all, &shown, after, options.limit)?;
+    if options.only_new
+        && let Some((last, _)) = messages.last()
+    {
+        for one in &all {
+            tx.set_read_up_to(&one.group, *last)?;
+        }
+    }
+    Ok(messages.into_iter().map(|(_, message)| message).collect())
+}

@@ -1,0 +1,28 @@
+//! The client that a face holds: an open store and the engine that runs while something needs it.
+
+mod account;
+mod contacts;
+mod conversations;
+mod groups;
+mod messages;
+mod requests;
+mod streams;
+mod waiting;
+
+pub use streams::{Events, Follow};
+
+use crate::engine::Engine;
+use crate::store::Store;
+use std::path::Path;
+
+/// An account in its directory. Cheap to clone; all clones share one store and one engine.
+#[derive(Clone)]
+pub struct Client {
+    store: Store,
+    engine: Engine,
+}
+
+/// Whether the directory holds a store.
+pub fn exists(dir: &Path) -> bool {
+    crate::store::exists(dir)
+}

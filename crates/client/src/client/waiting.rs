@@ -1,0 +1,116 @@
+//! Waiting for the engine: for a wish, for being up to date, for ever. The engine runs here, or in whichever process of
+//! the same store has the lease.
+
+use super::Client;
+use crate::engine::Status;
+use crate::info::{Outcome, SyncReport};
+use crate::store::meta::Fact;
+use crate::store::outbox::WishState;
+use crate::{ClientError, Result};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+impl Client {
+    /// Fetches and applies everything, sends what waits, and reports what happened since the last report.
+    ///
+    /// # Errors
+    /// `Unreachable` and the like if this process tried and failed. What was stored before is reported next time.
+    pub async fn sync(&self, timeout: Duration) -> Result<SyncReport> {
+        let until = Instant::now() + timeout;
+        let mark = self.store.step(|tx| {
+            let mark = tx.number(Fact::SyncWanted)? + 1;
+            tx.set_number(Fact::SyncWanted, mark)?;
+            Ok(mark)
+        });
+        let mark = mark.await?;
+        let mut watch = self.store.watch();
+        let mut status = self.engine.status();
+        let before = status.borrow_and_update().failures;
+        let _demand = self.engine.demand();
+        let caught_up = loop {
+            if self.store.view(|tx| tx.number(Fact::SyncDone)).await? >= mark {
+                break true;
+            }
+            if let Some(cause) = failed_since(&status, before) {
+                return Err(cause);
+            }
+            tokio::select! {
+                changed = timeout_at(until, watch.changed()) => match changed {
+                    Ok(changed) => changed?,
+                    Err(_) => break false,
+                },
+                // The engine lives as long as this client.
+                _ = status.changed() => {}
+            }
+        };
+        let events = self.store.step(|tx| tx.untold()).await?;
+        Ok(SyncReport { events, caught_up })
+    }
+
+    /// Stays connected until the future is dropped.
+    ///
+    /// # Errors
+    /// What no waiting helps against, such as `RelayChanged`.
+    pub async fn run(&self) -> Result<()> {
+        let mut status = self.engine.status();
+        let _demand = self.engine.demand();
+        loop {
+            hopeless(&status)?;
+            if status.changed().await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits until a wish met its fate, at most so long.
+    pub(super) async fn wait_for(&self, wish: i64, timeout: Duration) -> Result<Outcome> {
+        let until = Instant::now() + timeout;
+        let mut watch = self.store.watch();
+        let mut status = self.engine.status();
+        let _demand = self.engine.demand();
+        loop {
+            let state = self.store.view(move |tx| Ok(tx.wish_at(wish)?.map(|wish| wish.state))).await?;
+            match &state {
+                // Rows are kept for long after they were done.
+                None | Some(WishState::Done) => return Ok(Outcome::Done),
+                Some(WishState::Failed { code, error }) => {
+                    return Err(ClientError::GivenUp { code: code.clone(), message: error.clone() });
+                }
+                Some(WishState::Queued | WishState::Sent) => hopeless(&status)?,
+            }
+            tokio::select! {
+                changed = timeout_at(until, watch.changed()) => match changed {
+                    Ok(changed) => changed?,
+                    Err(_) if state == Some(WishState::Sent) => return Ok(Outcome::Done),
+                    Err(_) => return Ok(Outcome::Queued),
+                },
+                _ = status.changed() => {}
+            }
+        }
+    }
+}
+
+fn failed_since(status: &watch::Receiver<Status>, before: u64) -> Option<ClientError> {
+    let status = status.borrow();
+    status.cause.clone().filter(|_| status.failures > before)
+}
+
+/// Failures that stay however often one tries.
+fn hopeless(status: &watch::Receiver<Status>) -> Result<()> {
+    match &status.borrow().cause {
+        Some(cause) if is_hopeless(cause) => Err(cause.clone()),
+        _ => Ok(()),
+    }
+}
+
+fn is_hopeless(cause: &ClientError) -> bool {
+    match cause {
+        ClientError::RelayChanged
+        | ClientError::RelayVersion(_)
+        | ClientError::NotRegistered
+        | ClientError::StoreDamaged(_) => true,
+        ClientError::Refused { code, .. } => matches!(code.as_str(), "unknown_device" | "bad_signature"),
+        _ => false,
+    }
+}

@@ -1,0 +1,69 @@
+//! What a change of a group means for the person's own view of it: names, pins, events, and the end.
+
+use crate::directory::pin_members;
+use crate::store::Tx;
+use crate::store::conversations::{Conversation, State};
+use crate::{Event, Result};
+use conclave_protocol::group::{Group, Happened, Role};
+use conclave_protocol::{GroupId, PersonId};
+
+/// Takes over what a commit changed. `by` is set where it was somebody else's: then it is an event.
+pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option<PersonId>) -> Result<()> {
+    for change in changes {
+        match change {
+            Happened::Renamed(title) => tx.rename_conversation(group.id(), title)?,
+            Happened::Added(_) => pin_members(tx, group)?,
+            _ => {}
+        }
+    }
+    let (Some(by), Some(conversation)) = (by, tx.conversation(group.id())?) else { return Ok(()) };
+    let by = shown(tx, &by)?;
+    for change in changes {
+        let Some(what) = words(tx, change)? else { continue };
+        let (id, conversation) = named(&conversation);
+        tx.tell(&Event::Changed { id, conversation, by: by.clone(), what, epoch: group.epoch() })?;
+    }
+    Ok(())
+}
+
+/// The group is over for this device.
+pub(super) fn end(tx: &Tx, group: &GroupId, state: State, by: Option<&PersonId>) -> Result<()> {
+    tx.close_channel(group)?;
+    tx.drop_post(group)?;
+    tx.give_up_all(group, "not_in_group", "you are no longer in the group")?;
+    let Some(conversation) = tx.conversation(group)? else { return Ok(()) };
+    if conversation.state == State::Member || conversation.state == State::Request {
+        tx.set_state(group, state)?;
+    }
+    if state == State::Removed {
+        let by = by.map_or_else(|| Ok("somebody".to_owned()), |by| shown(tx, by))?;
+        let (id, conversation) = named(&conversation);
+        tx.tell(&Event::Removed { id, conversation, by })?;
+    }
+    Ok(())
+}
+
+/// Id and name of a conversation, for an event.
+pub(super) fn named(conversation: &Conversation) -> (String, String) {
+    (conversation.group.to_string(), conversation.name.clone())
+}
+
+/// What to call somebody.
+pub(super) fn shown(tx: &Tx, person: &PersonId) -> Result<String> {
+    Ok(tx.person(person)?.map_or_else(|| person.to_string(), |known| known.shown().to_owned()))
+}
+
+fn words(tx: &Tx, change: &Happened) -> Result<Option<String>> {
+    Ok(Some(match change {
+        Happened::Added(person) => format!("added {}", shown(tx, person)?),
+        Happened::Removed(person) => format!("removed {}", shown(tx, person)?),
+        Happened::Left(person) => format!("took out {}, who left", shown(tx, person)?),
+        Happened::Renamed(title) => format!("renamed the group to {title}"),
+        Happened::Role(person, Role::Administrator) => {
+            format!("made {} an administrator", shown(tx, person)?)
+        }
+        Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
+        Happened::Rejoined(_) => "let a device in again".to_owned(),
+        Happened::Healed(_) => return Ok(None),
+    }))
+}

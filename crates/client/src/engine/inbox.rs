@@ -1,0 +1,354 @@
+//! Taking in entries: in the order of the log, each in a savepoint of its own, what follows from it in the same
+//! transaction; acknowledged only after that transaction is on disk.
+
+use super::changes::{end, named, shown, take_over};
+use super::session::Session;
+use crate::directory::pin_members;
+use crate::store::Tx;
+use crate::store::channels::Channel;
+use crate::store::conversations::State;
+use crate::store::messages::{NewMessage, TEXT};
+use crate::store::outbox::{What, WishState};
+use crate::{ClientError, Event, Result};
+use conclave_protocol::content::Content;
+use conclave_protocol::group::{
+    Body, Entry, Group, Happened, Intent, Joining, Received, ReceivedMessage, SeatChange, ViewCheck,
+};
+use conclave_protocol::identity::Account;
+use conclave_protocol::{Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId, Timestamp};
+use conclave_wire::v1::client_frame::Request;
+use conclave_wire::v1::{self, seat_change::Change};
+
+/// Entries in one transaction.
+const AT_ONCE: usize = 256;
+/// How long the second in rank waits for the first to act, and so on.
+const RANK_DELAY: u64 = 2_000;
+
+/// How far a batch got.
+struct Progress {
+    cursor: u64,
+    joined: bool,
+    /// The relay contradicts itself: nothing after this is taken.
+    broken: bool,
+}
+
+impl Session<'_> {
+    /// Takes in consecutive entries of one seat.
+    pub(super) async fn take_entries(&mut self, push: v1::Entries) -> Result<()> {
+        let id = SeatId::try_from(push.seat.as_ref())?;
+        let mut entries = push.entries;
+        while !entries.is_empty() {
+            let rest = entries.split_off(entries.len().min(AT_ONCE));
+            let batch = std::mem::replace(&mut entries, rest);
+            let Some(seat) = self.seats.get_mut(&id).filter(|seat| !seat.broken) else { return Ok(()) };
+            seat.head = seat.head.max(push.head);
+            let (group, joined) = (seat.group, seat.joined);
+            let step = self.store.step(move |tx| take_batch(tx, id, group, joined, &batch));
+            let Progress { cursor, joined, broken } = step.await?;
+            let Some(seat) = self.seats.get_mut(&id) else { return Ok(()) };
+            (seat.cursor, seat.joined, seat.broken) = (cursor, joined, broken);
+            let (channel, token) = (seat.channel.to_vec().into(), seat.token.to_vec().into());
+            if joined {
+                let ack = v1::Ack { channel, seat: id.0.to_vec().into(), token, cursor };
+                self.link.say(Request::Ack(ack)).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn take_batch(tx: &Tx, seat: SeatId, group: GroupId, joined: bool, batch: &[v1::Entry]) -> Result<Progress> {
+    let account = tx.protocol(|cx| Account::load(cx))?;
+    let mut progress = Progress { cursor: 0, joined, broken: false };
+    let mut messages = 0;
+    for entry in batch {
+        let taken = tx.savepoint(|tx| match progress.joined {
+            true => take_entry(tx, &account, &group, seat, entry),
+            false => take_first(tx, &account, seat, entry),
+        });
+        match taken {
+            Ok(taken) => {
+                messages += u64::from(taken == Taken::Message);
+                progress.joined |= taken == Taken::Joined;
+                if taken == Taken::Over {
+                    break;
+                }
+            }
+            Err(ClientError::Protocol(ProtocolError::Peer(fault))) if progress.joined => {
+                let cause = format!("entry {}: {fault}", entry.number);
+                tx.tell_once(&Event::RelayFault { cause })?;
+                progress.broken = true;
+                break;
+            }
+            Err(ClientError::Protocol(ProtocolError::Peer(fault))) => {
+                no_invitation(tx, seat, fault)?;
+                progress.broken = true;
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    progress.cursor = cursor(tx, seat, &group, progress.joined)?;
+    tell_messages(tx, &group, messages)?;
+    Ok(progress)
+}
+
+fn cursor(tx: &Tx, seat: SeatId, group: &GroupId, joined: bool) -> Result<u64> {
+    if joined {
+        return tx.protocol(|cx| Ok(Group::load(group, cx)?.cursor()));
+    }
+    let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
+    Ok(joining.map_or(0, |joining| joining.cursor()))
+}
+
+fn tell_messages(tx: &Tx, group: &GroupId, count: u64) -> Result<()> {
+    let member = tx.conversation(group)?.filter(|known| known.state == State::Member);
+    let Some(conversation) = member.filter(|_| count > 0) else { return Ok(()) };
+    let (id, conversation) = named(&conversation);
+    tx.tell(&Event::Messages { id, conversation, count })
+}
+
+/// What came of an entry.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Message,
+    Joined,
+    Over,
+    Other,
+}
+
+fn take_entry(tx: &Tx, account: &Account, id: &GroupId, seat: SeatId, entry: &v1::Entry) -> Result<Taken> {
+    let mut group = tx.protocol(|cx| Group::load(id, cx))?;
+    if group.is_out() || *group.seat() != seat {
+        // The second: let in again meanwhile, at another seat.
+        return Ok(Taken::Over);
+    }
+    if entry.number <= group.cursor() {
+        return Ok(Taken::Other);
+    }
+    if entry.number > group.cursor() + 1 {
+        return Err(PeerFault::RelayLied.into());
+    }
+    let seats = seat_changes(&entry.seats)?;
+    let seen = seen(entry, &seats, Some(group.seat()))?;
+    let received = tx.protocol(|cx| group.receive(account, &seen, cx))?;
+    apply(tx, account, &group, received, entry)
+}
+
+/// An entry before the group is in hand.
+fn take_first(tx: &Tx, account: &Account, seat: SeatId, entry: &v1::Entry) -> Result<Taken> {
+    let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
+    let (Some(mut joining), Some(offer)) = (joining, tx.offer(&seat)?) else { return Ok(Taken::Over) };
+    if entry.number <= joining.cursor() {
+        return Ok(Taken::Other);
+    }
+    let seats = seat_changes(&entry.seats)?;
+    let seen = seen(entry, &seats, None)?;
+    let Some((group, received)) = tx.protocol(|cx| joining.receive(account, &seen, cx))? else {
+        return Ok(Taken::Other);
+    };
+    let by = match &received {
+        Received::Committed { author, .. } => *author,
+        _ => *account.person(),
+    };
+    let crate::store::requests::Offer { group: id, channel, token, .. } = offer;
+    tx.drop_offer(&seat)?;
+    tx.add_channel(&Channel { group: id, channel, seat, token, made: true, posts: 0, asked_at: 0 })?;
+    tx.drop_post(&id)?;
+    pin_members(tx, &group)?;
+    joined(tx, account, &group, by)?;
+    Ok(Taken::Joined)
+}
+
+/// A group is in hand: known people are trusted with inviting, others must be accepted first.
+fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId) -> Result<()> {
+    let inviter = tx.person(&by)?;
+    let contact = inviter.as_ref().is_some_and(|known| known.contact);
+    let blocked = inviter.as_ref().is_some_and(|known| known.blocked);
+    let id = group.id();
+    let before = tx.conversation(id)?;
+    let was_in = before.as_ref().is_some_and(|known| known.state == State::Member);
+    let state = match (was_in || contact, blocked) {
+        (_, true) => State::Declined,
+        (true, false) => State::Member,
+        (false, false) => State::Request,
+    };
+    if before.is_some() {
+        tx.set_state(id, state)?;
+    } else {
+        let other = group.people().map(|one| one.person).find(|person| person != account.person());
+        let direct = other.filter(|_| group.is_direct());
+        let title = tx.protocol(|_| group.name())?;
+        tx.add_conversation(id, &title, direct.as_ref(), Some(&by), state)?;
+    }
+    let Some(conversation) = tx.conversation(id)? else { return Ok(()) };
+    let ((id, conversation), by) = (named(&conversation), shown(tx, &by)?);
+    match state {
+        State::Declined => tx.wish(group.id(), &What::Change(Intent::Leave), 0).map(drop),
+        State::Member if was_in => Ok(()),
+        State::Member => tx.tell(&Event::Joined { id, conversation, by }),
+        _ => tx.tell(&Event::Request { id, conversation, by }),
+    }
+}
+
+fn no_invitation(tx: &Tx, seat: SeatId, fault: PeerFault) -> Result<()> {
+    tx.drop_offer(&seat)?;
+    tx.protocol(|cx| Joining::forget(seat, cx))?;
+    tx.tell(&Event::LetterDropped { cause: format!("its invitation does not hold: {fault}") })
+}
+
+fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &v1::Entry) -> Result<Taken> {
+    match received {
+        Received::Message(message) => take_message(tx, group, &message, entry),
+        Received::Accepted { changes, epoch, .. } => {
+            settled(tx, account, group, entry, epoch)?;
+            take_over(tx, group, &changes, None)?;
+            let left = changes.contains(&Happened::Left(*account.person()));
+            if left {
+                end(tx, group.id(), State::Left, None)?;
+            }
+            Ok(if left { Taken::Over } else { Taken::Other })
+        }
+        Received::Committed { author, changes, seats_differ, .. } => {
+            if seats_differ {
+                ignored(tx, group, "the relay opened or closed other seats than the change says")?;
+            }
+            take_over(tx, group, &changes, Some(author))?;
+            Ok(Taken::Other)
+        }
+        Received::LeaveRequested { person } => leaving(tx, group, &person),
+        Received::Removed { by } => {
+            end(tx, group.id(), State::Removed, Some(&by))?;
+            Ok(Taken::Over)
+        }
+        Received::Void(fault) => ignored(tx, group, &fault.to_string()),
+        Received::Unreadable { person, fault } => {
+            let cause = format!("a message of {} cannot be read here: {fault}", shown(tx, &person)?);
+            ignored(tx, group, &cause)
+        }
+        Received::Stranded(fault) => stranded(tx, group, fault),
+        Received::Unseen => Ok(Taken::Other),
+    }
+}
+
+fn take_message(tx: &Tx, group: &Group, message: &ReceivedMessage, entry: &v1::Entry) -> Result<Taken> {
+    let member = group.people().find(|one| one.person == message.person);
+    let handle = member.map_or_else(String::new, |one| one.handle.to_string());
+    let (kind, text) = match &message.content {
+        Content::Text(text) => (TEXT, text.as_str()),
+        Content::Unknown { kind, .. } => (*kind, ""),
+        _ => (0, ""),
+    };
+    let added = tx.add_message(&NewMessage {
+        group: group.id(),
+        id: message.id,
+        person: message.person,
+        handle: &handle,
+        text,
+        kind,
+        sent_at: message.sent_at.0,
+        received_at: entry.at,
+        epoch: message.epoch,
+        own: false,
+    })?;
+    if message.view == ViewCheck::Differs {
+        let cause = format!("it shows {handle} another history than this device");
+        tx.tell_once(&Event::RelayFault { cause })?;
+    }
+    if message.gap {
+        ignored(tx, group, &format!("earlier messages of {handle} are missing here"))?;
+    }
+    if kind != TEXT {
+        ignored(tx, group, &format!("a message of {handle} needs a newer version; it is kept"))?;
+    }
+    Ok(if added && kind == TEXT { Taken::Message } else { Taken::Other })
+}
+
+/// The own post is in the log: its wish is fulfilled, and what was said has its place.
+fn settled(tx: &Tx, account: &Account, group: &Group, entry: &v1::Entry, epoch: u64) -> Result<()> {
+    let Some(post) = tx.post(group.id())? else { return Ok(()) };
+    tx.drop_post(group.id())?;
+    tx.set_posts(group.id(), post.number)?;
+    let Some(wish) = tx.wish_at(post.intent)? else { return Ok(()) };
+    if let What::Say { id, text } = &wish.what {
+        tx.add_message(&NewMessage {
+            group: group.id(),
+            id: *id,
+            person: *account.person(),
+            handle: account.handle().as_str(),
+            text,
+            kind: TEXT,
+            sent_at: post.sealed_at,
+            received_at: entry.at,
+            epoch,
+            own: true,
+        })?;
+    }
+    tx.set_wish(wish.seq, &WishState::Done)
+}
+
+/// Somebody leaves: one of those who stay takes them out, the others wait for that.
+fn leaving(tx: &Tx, group: &Group, person: &PersonId) -> Result<Taken> {
+    let due = tx.now.plus(RANK_DELAY.saturating_mul(group.rank() as u64));
+    tx.wish(group.id(), &What::Change(Intent::Settle), due.0)?;
+    if let Some(conversation) = tx.conversation(group.id())? {
+        let (id, conversation) = named(&conversation);
+        tx.tell(&Event::Leaving { id, conversation, who: shown(tx, person)? })?;
+    }
+    Ok(Taken::Other)
+}
+
+fn stranded(tx: &Tx, group: &Group, fault: PeerFault) -> Result<Taken> {
+    tx.drop_post(group.id())?;
+    if let Some(conversation) = tx.conversation(group.id())? {
+        let (id, conversation) = named(&conversation);
+        if fault == PeerFault::RolledBack {
+            tx.tell(&Event::Restored { id: id.clone(), conversation: conversation.clone() })?;
+        }
+        tx.tell(&Event::Stranded { id, conversation, cause: fault.to_string() })?;
+    }
+    Ok(Taken::Other)
+}
+
+fn ignored(tx: &Tx, group: &Group, cause: &str) -> Result<Taken> {
+    if let Some(conversation) = tx.conversation(group.id())? {
+        let (id, conversation) = named(&conversation);
+        tx.tell(&Event::Ignored { id, conversation, cause: cause.to_owned() })?;
+    }
+    Ok(Taken::Other)
+}
+
+/// An entry as the protocol sees it.
+fn seen<'a>(entry: &'a v1::Entry, seats: &'a [SeatChange], own: Option<&SeatId>) -> Result<Entry<'a>> {
+    let lied = |_| PeerFault::RelayLied;
+    let seat = SeatId::try_from(entry.seat.as_ref())?;
+    let body = match (entry.expired, entry.shared.is_empty()) {
+        (true, _) => Body::Expired,
+        (false, true) if own == Some(&seat) => Body::Own,
+        (false, true) => Body::Before,
+        (false, false) => Body::Whole(&entry.shared),
+    };
+    Ok(Entry {
+        number: entry.number,
+        turn: entry.turn,
+        seat,
+        hash: entry.hash.as_ref().try_into().map_err(lied)?,
+        body,
+        slice: &entry.slice,
+        at: Timestamp(entry.at),
+        seats,
+    })
+}
+
+fn seat_changes(seats: &[v1::SeatChange]) -> Result<Vec<SeatChange>> {
+    let read = |change: &v1::SeatChange| match &change.change {
+        Some(Change::Open(open)) => Ok(SeatChange::Open {
+            seat: SeatId::try_from(open.seat.as_ref())?,
+            claim_hash: open.claim_hash.as_ref().try_into().map_err(|_| PeerFault::RelayLied)?,
+            after: open.after,
+        }),
+        Some(Change::Close(seat)) => Ok(SeatChange::Close(SeatId::try_from(seat.as_ref())?)),
+        None => Err(PeerFault::RelayLied.into()),
+    };
+    seats.iter().map(read).collect()
+}

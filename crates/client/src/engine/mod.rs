@@ -1,0 +1,125 @@
+//! The engine: the one loop that keeps a store in step with its relay. It runs while somebody in this process wants it and
+//! no other process of the same store has the lease; dropping it anywhere is as harmless as a crash.
+
+mod changes;
+mod inbox;
+mod letters;
+mod outbox;
+mod seats;
+mod session;
+
+use crate::ClientError;
+use crate::store::Store;
+use crate::store::lease::Lease;
+use session::Session;
+pub(crate) use session::{connect, published, sign_login};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+/// How often a busy lease is tried.
+const LEASE_AGAIN: Duration = Duration::from_millis(40);
+/// The first pause after a failure; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// The engine of this process, cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Engine {
+    store: Store,
+    slot: Arc<Mutex<Slot>>,
+    status: watch::Sender<Status>,
+}
+
+#[derive(Default)]
+struct Slot {
+    wanted: usize,
+    task: Option<AbortHandle>,
+}
+
+/// How the engine of this process fares.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Status {
+    /// How often it failed.
+    pub(crate) failures: u64,
+    /// Why, the last time.
+    pub(crate) cause: Option<ClientError>,
+}
+
+/// The engine runs while one of these lives.
+pub(crate) struct Demand(Engine);
+
+impl Engine {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, slot: Arc::default(), status: watch::Sender::default() }
+    }
+
+    /// Wants the engine to run.
+    pub(crate) fn demand(&self) -> Demand {
+        let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.wanted += 1;
+        if slot.task.is_none() {
+            slot.task = Some(tokio::spawn(run(self.store.clone(), self.status.clone())).abort_handle());
+        }
+        drop(slot);
+        Demand(self.clone())
+    }
+
+    /// How it fares.
+    pub(crate) fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+}
+
+impl Drop for Demand {
+    fn drop(&mut self) {
+        let mut slot = self.0.slot.lock().unwrap_or_else(PoisonError::into_inner);
+        slot.wanted -= 1;
+        if slot.wanted == 0
+            && let Some(task) = slot.task.take()
+        {
+            task.abort();
+        }
+    }
+}
+
+async fn run(store: Store, status: watch::Sender<Status>) {
+    let failed = |cause| {
+        status.send_modify(|status| {
+            status.failures += 1;
+            status.cause = Some(cause);
+        });
+    };
+    let _lease = loop {
+        match Lease::take(store.dir()) {
+            Ok(Some(lease)) => break lease,
+            Ok(None) => {}
+            Err(cause) => failed(cause),
+        }
+        tokio::time::sleep(LEASE_AGAIN).await;
+    };
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let up = || pause = FIRST_PAUSE;
+        let cause = Session::run(&store, up).await;
+        tracing::debug!(code = cause.code(), "the connection ended");
+        failed(cause);
+        tokio::time::sleep(jittered(pause)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Between half and the whole of it, so that clients do not come back all at once.
+fn jittered(pause: Duration) -> Duration {
+    let mut byte = [u8::MAX];
+    // Without randomness the pause is whole.
+    let _ = getrandom::fill(&mut byte);
+    let [byte] = byte;
+    pause / 2 + pause * u32::from(byte) / 510
+}
+
+/// Whether a failure is the store's: then no connection helps.
+fn is_ours(error: &ClientError) -> bool {
+    matches!(error, ClientError::Store(_) | ClientError::StoreDamaged(_))
+}

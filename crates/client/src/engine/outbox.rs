@@ -1,0 +1,341 @@
+//! Sending: the next wish of a group that stands at the head of its channel is sealed, stored, sent, and met by its fate.
+//!
+//! ```text
+//! wish ─► keys fetched ─► sealed and stored ─► sent ─┬─ posted ──► its entry settles it (inbox)
+//!             ▲                                      ├─ stale ───► wiped, followed, sealed again
+//!             └──────────────────────────────────────┘  refused ─► given up, or later
+//! ```
+
+use super::changes::{end, named};
+use super::session::Session;
+use crate::directory::{answer_fault, fetch_keys, fetch_people};
+use crate::store::Tx;
+use crate::store::conversations::State;
+use crate::store::outbox::{What, Wish, WishState};
+use crate::store::posts::StoredPost;
+use crate::{ClientError, Event, Result};
+use bytes::Bytes;
+use conclave_protocol::content::Content;
+use conclave_protocol::group::{Bundles, Group, Intent, Need, Post, SeatChange};
+use conclave_protocol::identity::Account;
+use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
+use conclave_wire::slices;
+use conclave_wire::v1::client_frame::Request;
+use conclave_wire::v1::{self, seat_change::Change, server_frame::Body};
+use prost::Message;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Wishes looked at to find one that may go now.
+const LOOK_AHEAD: usize = 32;
+/// How long a post waits when the relay asks for patience.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a group's outbox comes to.
+enum Next {
+    Nothing,
+    Send(StoredPost),
+    Seal(Wish),
+}
+
+/// What sealing comes to.
+enum Sealed {
+    Ready,
+    /// There is nothing left to do: the wish is fulfilled, or not possible now.
+    Settled,
+    NotNow,
+}
+
+impl Session<'_> {
+    /// Sends what can be sent; whether there was anything.
+    pub(super) async fn flush(&mut self) -> Result<bool> {
+        let now = Instant::now();
+        self.held.retain(|_, until| *until > now);
+        let mut busy = false;
+        for (seat, group) in self.seats.caught_up() {
+            if self.held.contains_key(&group) {
+                continue;
+            }
+            busy |= self.advance(seat, group).await?;
+        }
+        Ok(busy)
+    }
+
+    async fn advance(&mut self, seat: SeatId, group: GroupId) -> Result<bool> {
+        match self.store.view(move |tx| next(tx, &group)).await? {
+            Next::Nothing => Ok(false),
+            Next::Send(post) => self.transmit(seat, post).await.map(|()| true),
+            Next::Seal(wish) => {
+                let (seq, say) = (wish.seq, matches!(wish.what, What::Say { .. }));
+                match self.seal(wish).await {
+                    Ok(Sealed::NotNow) => Ok(false),
+                    Ok(Sealed::Settled) => Ok(true),
+                    Ok(Sealed::Ready) => {
+                        let post = self.store.view(move |tx| tx.post(&group)).await?;
+                        match post {
+                            Some(post) => self.transmit(seat, post).await.map(|()| true),
+                            None => Ok(true),
+                        }
+                    }
+                    Err(error) if is_fatal(&error) => Err(error),
+                    Err(ClientError::Refused { code, .. }) if is_transient(&code) => {
+                        self.hold(group);
+                        Ok(false)
+                    }
+                    Err(error) => {
+                        self.store.step(move |tx| give_up(tx, &group, seq, say, &error)).await?;
+                        Ok(true)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fetches what is needed, then seals and stores in one step.
+    async fn seal(&mut self, wish: Wish) -> Result<Sealed> {
+        let mut bundles = Bundles::default();
+        if let What::Change(Intent::Add(people)) = &wish.what {
+            fetch_people(&self.link, self.store, people, &mut bundles).await?;
+        }
+        let (what, group) = (wish.what.clone(), wish.group);
+        let needs = self.store.view(move |tx| {
+            let needs = needs(tx, &group, &what, &bundles)?;
+            Ok((needs, bundles))
+        });
+        let (needs, mut bundles) = needs.await?;
+        fetch_keys(&self.link, &needs, &mut bundles).await?;
+        self.store.step(move |tx| seal(tx, &wish, &bundles)).await
+    }
+
+    async fn transmit(&mut self, seat: SeatId, post: StoredPost) -> Result<()> {
+        let damaged = |_| ClientError::StoreDamaged("a stored post is not readable".into());
+        let request = v1::Post::decode(post.bytes.as_slice()).map_err(damaged)?;
+        let group = post.group;
+        match self.link.ask(Request::Post(request)).await {
+            Ok(Body::Posted(posted)) => {
+                self.seats.grown(&seat, posted.entry);
+                let over = self.store.step(move |tx| taken(tx, &post)).await?;
+                if over {
+                    self.seats.remove(&seat);
+                }
+                Ok(())
+            }
+            Ok(Body::Stale(stale)) => {
+                self.seats.grown(&seat, stale.head);
+                self.store.step(move |tx| drop_sealed(tx, &group)).await
+            }
+            Ok(_) => Err(answer_fault()),
+            Err(ClientError::Refused { code, message }) => self.refused(seat, post, code, message).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn refused(&mut self, seat: SeatId, post: StoredPost, code: String, message: String) -> Result<()> {
+        let group = post.group;
+        if is_transient(&code) {
+            self.hold(group);
+            return Ok(());
+        }
+        match code.as_str() {
+            // The relay knows of posts that this store does not, or has lost some: follow, then count anew.
+            "wrong_number" | "closed" | "unknown_seat" | "unknown_channel" | "wrong_token" => {
+                self.store.step(move |tx| drop_sealed(tx, &group)).await?;
+                self.seats.remove(&seat);
+                Ok(())
+            }
+            _ => {
+                let error = ClientError::Refused { code, message };
+                self.store
+                    .step(move |tx| {
+                        drop_sealed(tx, &group)?;
+                        give_up(tx, &group, post.intent, true, &error)
+                    })
+                    .await
+            }
+        }
+    }
+
+    fn hold(&mut self, group: GroupId) {
+        self.held.insert(group, Instant::now() + PATIENCE);
+    }
+}
+
+/// Whether the group waits only for the relay to confirm the own leave.
+pub(super) fn is_leaving(tx: &Tx, group: &GroupId) -> Result<bool> {
+    let Some(post) = tx.post(group)? else { return Ok(false) };
+    let wish = tx.wish_at(post.intent)?;
+    Ok(wish.is_some_and(|wish| matches!(wish.what, What::Change(Intent::Leave))))
+}
+
+fn next(tx: &Tx, group: &GroupId) -> Result<Next> {
+    if let Some(post) = tx.post(group)? {
+        return Ok(if post.accepted { Next::Nothing } else { Next::Send(post) });
+    }
+    let loaded = tx.protocol(|cx| Group::load(group, cx))?;
+    if loaded.is_stranded() || loaded.is_out() {
+        return Ok(Next::Nothing);
+    }
+    let wishes = tx.wishes(group, LOOK_AHEAD)?;
+    let due = wishes.iter().find(|wish| wish.not_before <= tx.now.0);
+    let Some(due) = due else { return Ok(Next::Nothing) };
+    // Who asked to leave is taken out before anything else is said.
+    let settle = wishes.iter().find(|wish| matches!(wish.what, What::Change(Intent::Settle)));
+    let leaves = matches!(due.what, What::Change(Intent::Leave));
+    let somebody_leaves = loaded.leaving().next().is_some() && !leaves;
+    Ok(Next::Seal(settle.filter(|_| somebody_leaves).unwrap_or(due).clone()))
+}
+
+fn needs(tx: &Tx, group: &GroupId, what: &What, bundles: &Bundles) -> Result<Vec<Need>> {
+    tx.protocol(|cx| {
+        let group = Group::load(group, cx)?;
+        match what {
+            What::Say { .. } => group.needs_for_send(&Account::load(cx)?, cx),
+            What::Change(intent) => group.needs_for(intent, bundles),
+        }
+    })
+}
+
+fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
+    let waits = tx.wish_at(wish.seq)?.is_some_and(|now| now.state == WishState::Queued);
+    let (Some(channel), false, true) = (tx.channel(&wish.group)?, tx.post(&wish.group)?.is_some(), waits)
+    else {
+        return Ok(Sealed::Settled);
+    };
+    let sealed = tx.savepoint(|tx| {
+        tx.protocol(|cx| {
+            let account = Account::load(cx)?;
+            let mut group = Group::load(&wish.group, cx)?;
+            if group.has_pending(cx)? {
+                // Without a stored post nothing of it can have left.
+                group.refused(cx)?;
+            }
+            match &wish.what {
+                What::Say { id, text } => {
+                    group.send(&account, *id, &Content::text(text.as_str())?, bundles, cx)
+                }
+                What::Change(intent) => group.change(&account, intent, bundles, cx),
+            }
+        })
+    });
+    let post = match sealed {
+        Ok(post) => post,
+        Err(ClientError::Protocol(error)) if is_fulfilled(&wish.what, &error) => {
+            tx.set_wish(wish.seq, &WishState::Done)?;
+            return Ok(Sealed::Settled);
+        }
+        Err(ClientError::Protocol(ProtocolError::Misuse(Misuse::Stranded))) => return Ok(Sealed::NotNow),
+        Err(error) => return Err(error),
+    };
+    let number = channel.posts + 1;
+    let request = wire_post(post, &channel.channel, &channel.seat, &channel.token, number)?;
+    tx.add_post(&StoredPost {
+        group: wish.group,
+        intent: wish.seq,
+        number,
+        bytes: request.encode_to_vec(),
+        sealed_at: tx.now.0,
+        accepted: false,
+    })?;
+    Ok(Sealed::Ready)
+}
+
+/// Whether an error says that a wish has nothing left to do: somebody else has done it.
+fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
+    let What::Change(intent) = what else { return false };
+    match (intent, error) {
+        (Intent::Add(_), ProtocolError::Misuse(Misuse::AlreadyMember)) => true,
+        (Intent::Remove(_) | Intent::Settle, ProtocolError::Misuse(Misuse::NotAMember)) => true,
+        (Intent::Readmit(_), ProtocolError::Misuse(Misuse::NotAMember)) => true,
+        (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack)) => true,
+        _ => false,
+    }
+}
+
+/// The relay took the post. Everything but a leave is settled by its entry; `true` if the seat is over with.
+fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
+    let leaving = is_leaving(tx, &post.group)?;
+    tx.set_accepted(&post.group)?;
+    tx.protocol(|cx| Group::load(&post.group, cx)?.posted(cx))?;
+    if !leaving {
+        if tx.wish_at(post.intent)?.is_some() {
+            tx.set_wish(post.intent, &WishState::Sent)?;
+        }
+        return Ok(false);
+    }
+    tx.set_wish(post.intent, &WishState::Done)?;
+    end(tx, &post.group, State::Left, None)?;
+    Ok(true)
+}
+
+/// The relay did not take the post: its keys are wiped, its wish stays.
+fn drop_sealed(tx: &Tx, group: &GroupId) -> Result<()> {
+    tx.protocol(|cx| Group::load(group, cx)?.refused(cx))?;
+    tx.drop_post(group)
+}
+
+fn give_up(tx: &Tx, group: &GroupId, seq: i64, say: bool, error: &ClientError) -> Result<()> {
+    let (code, text) = (error.code().to_owned(), error.to_string());
+    tx.set_wish(seq, &WishState::Failed { code: code.clone(), error: text.clone() })?;
+    let Some(conversation) = tx.conversation(group)? else { return Ok(()) };
+    let alone = tx.protocol(|cx| Ok(Group::load(group, cx)?.people().count() < 2))?;
+    if conversation.direct.is_some() && alone {
+        // The other one could not be brought in: there is nobody to say the rest to.
+        tx.give_up_all(group, &code, &text)?;
+    }
+    let what = if say { "a message" } else { "a change" }.to_owned();
+    let (id, conversation) = named(&conversation);
+    tx.tell(&Event::GivenUp { id, conversation, what, cause: text })
+}
+
+fn is_transient(code: &str) -> bool {
+    matches!(code, "rate_limited" | "inbox_full" | "storage_full" | "unavailable")
+}
+
+/// Errors that are not about this wish.
+fn is_fatal(error: &ClientError) -> bool {
+    super::is_ours(error)
+        || matches!(
+            error,
+            ClientError::Unreachable(_)
+                | ClientError::RelayFault(_)
+                | ClientError::Protocol(ProtocolError::Vault(_) | ProtocolError::CorruptStore)
+        )
+}
+
+fn wire_post(
+    post: Post,
+    channel: &[u8; 16],
+    seat: &SeatId,
+    token: &[u8; 32],
+    number: u64,
+) -> Result<v1::Post> {
+    let too_large = |_| ClientError::Protocol(ProtocolError::TooLarge);
+    let packed = post.slices.into_iter().map(|slice| (conclave_wire::SeatId::new(slice.seat.0), slice.bytes));
+    let letters = post.letters.into_iter();
+    Ok(v1::Post {
+        channel: Bytes::copy_from_slice(channel),
+        seat: Bytes::copy_from_slice(seat.as_bytes()),
+        token: Bytes::copy_from_slice(token),
+        number,
+        at_turn: post.at_turn,
+        takes_turn: post.takes_turn,
+        shared: post.shared.into(),
+        slices: slices::pack(packed).map_err(too_large)?,
+        seats: post.seats.iter().map(wire_change).collect(),
+        letters: letters
+            .map(|letter| v1::Letter { device: letter.device.0.to_vec().into(), body: letter.body.into() })
+            .collect(),
+    })
+}
+
+fn wire_change(change: &SeatChange) -> v1::SeatChange {
+    let change = match change {
+        SeatChange::Open { seat, claim_hash, after } => Change::Open(v1::OpenSeat {
+            seat: seat.0.to_vec().into(),
+            claim_hash: claim_hash.to_vec().into(),
+            after: *after,
+        }),
+        SeatChange::Close(seat) => Change::Close(seat.0.to_vec().into()),
+    };
+    v1::SeatChange { change: Some(change) }
+}

@@ -1,0 +1,221 @@
+//! One connection's life: log in, take letters, publish keys, attach the seats, then follow and send until it ends.
+//!
+//! ```text
+//! hello ─► login ─► letters ─► keys ─► seats ─► ┌► pushes ─► outbox of those caught up ─► idle ─┐
+//!                                               └───────────────────────────────────────────────┘
+//! ```
+
+use super::seats::Seats;
+use crate::directory::answer_fault;
+use crate::store::Store;
+use crate::store::meta::{Fact, RelayFacts};
+use crate::transport::{Address, Link, Push};
+use crate::{ClientError, Result};
+use conclave_protocol::GroupId;
+use conclave_protocol::identity::Account;
+use conclave_protocol::session::{Publication, Stock, replenish};
+use conclave_wire::auth::login_bytes;
+use conclave_wire::v1::client_frame::Request;
+use conclave_wire::v1::{self, server_frame::Body};
+use conclave_wire::{DeviceId, RelayId};
+use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The engine looks around at least so often.
+const LOOK_AROUND: Duration = Duration::from_secs(60);
+
+/// A connection that is logged in.
+pub(super) struct Session<'s> {
+    pub(super) store: &'s Store,
+    pub(super) link: Link,
+    pub(super) relay: RelayFacts,
+    pub(super) seats: Seats,
+    /// Groups whose next post must wait: the relay asked for patience.
+    pub(super) held: HashMap<GroupId, Instant>,
+    /// The wish to be brought up to date that this connection fulfils once it is idle.
+    wanted: i64,
+}
+
+impl<'s> Session<'s> {
+    /// Runs a connection to its end, which is always an error; `up` is called once it serves.
+    pub(super) async fn run(store: &'s Store, up: impl FnOnce()) -> ClientError {
+        match Self::open(store).await {
+            Ok(mut session) => {
+                up();
+                match session.serve().await {
+                    Ok(never) => match never {},
+                    Err(cause) => cause,
+                }
+            }
+            Err(cause) => cause,
+        }
+    }
+
+    async fn open(store: &'s Store) -> Result<Self> {
+        let relay = store.view(|tx| tx.relay()).await?;
+        let registered = store.view(|tx| tx.number(Fact::Registered)).await?;
+        if registered == 0 {
+            return Err(ClientError::NotRegistered);
+        }
+        let link = connect(&relay).await?;
+        Ok(Self { store, link, relay, seats: Seats::default(), held: HashMap::new(), wanted: 0 })
+    }
+
+    async fn serve(&mut self) -> Result<std::convert::Infallible> {
+        let mut watch = self.store.watch();
+        self.catch_up().await?;
+        loop {
+            while let Some(push) = self.link.waiting_push() {
+                self.take_in(push).await?;
+            }
+            self.open_seats().await?;
+            self.ask_to_rejoin().await?;
+            if self.flush().await? {
+                continue;
+            }
+            if self.is_idle() && self.is_up_to_date().await? {
+                continue;
+            }
+            let wake = self.next_wake().await?;
+            tokio::select! {
+                push = self.link.push() => {
+                    let push = push?;
+                    self.take_in(push).await?;
+                }
+                changed = watch.changed() => changed?,
+                () = tokio::time::sleep_until(wake) => {}
+            }
+        }
+    }
+
+    /// Asks the relay for everything that there is: what waited in the inbox comes before the login's answer, and the
+    /// seats are attached at their cursors.
+    async fn catch_up(&mut self) -> Result<()> {
+        self.wanted = self.store.view(|tx| tx.number(Fact::SyncWanted)).await?;
+        let stock = log_in(self.store, &self.link, &self.relay).await?;
+        while let Some(push) = self.link.waiting_push() {
+            self.take_in(push).await?;
+        }
+        self.publish(stock).await?;
+        self.seats.forget_attachments();
+        self.open_seats().await
+    }
+
+    /// Notes wishes to be brought up to date as fulfilled; `true` if newer ones made it look again.
+    async fn is_up_to_date(&mut self) -> Result<bool> {
+        let fulfilled = self.wanted;
+        let newer = self.store.view(move |tx| {
+            Ok((tx.number(Fact::SyncWanted)? > fulfilled, tx.number(Fact::SyncDone)? < fulfilled))
+        });
+        let (newer, untold) = newer.await?;
+        if untold {
+            self.store.step(move |tx| tx.set_number(Fact::SyncDone, fulfilled)).await?;
+        }
+        if newer {
+            self.catch_up().await?;
+        }
+        Ok(newer)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.seats.all_caught_up() && self.held.is_empty()
+    }
+
+    async fn next_wake(&mut self) -> Result<Instant> {
+        let now = Instant::now();
+        self.held.retain(|_, until| *until > now);
+        let due = self.store.view(|tx| Ok(tx.next_due()?.map(|due| due.saturating_sub(tx.now.0)))).await?;
+        let due = due.map_or(LOOK_AROUND, Duration::from_millis).min(LOOK_AROUND);
+        let held = self.held.values().min().copied();
+        Ok(held.map_or(now + due, |held| held.min(now + due)))
+    }
+
+    async fn take_in(&mut self, push: Push) -> Result<()> {
+        match push.body {
+            Body::Entries(entries) => {
+                self.take_entries(entries).await?;
+                self.link.say(Request::Credit(v1::Credit { bytes: push.bytes as u64 })).await
+            }
+            Body::Letters(letters) => self.take_letters(letters.letters).await,
+            Body::Stock(stock) => self.publish(stock).await,
+            Body::Refused(refused) => {
+                Err(ClientError::Refused { code: refused.code, message: refused.message })
+            }
+            _ => Err(ClientError::RelayFault("a push of an unknown kind")),
+        }
+    }
+
+    /// Publishes what the directory lacks.
+    async fn publish(&mut self, stock: v1::Stock) -> Result<()> {
+        let have =
+            Stock { one_time_prekeys: stock.one_time_prekeys as usize, join_keys: stock.join_keys as usize };
+        let step = self.store.step(move |tx| {
+            let (list, publication) = tx.protocol(|cx| {
+                let mut account = Account::load(cx)?;
+                account.renew_list(cx)?;
+                let list = account.device_list();
+                Ok((list, replenish(&account, have, cx)?))
+            })?;
+            let version = crate::store::messages::signed(list.version());
+            let newer = (tx.number(Fact::ListPublished)? < version).then(|| list.signed_bytes().to_vec());
+            Ok((newer, version, publication))
+        });
+        let (list, version, publication) = step.await?;
+        if list.is_none() && publication.is_none() {
+            return Ok(());
+        }
+        let keys = publication.map(published);
+        let publish = v1::Publish { device_list: list.unwrap_or_default().into(), keys };
+        match self.link.ask(Request::Publish(publish)).await {
+            Ok(Body::Stock(_)) => {
+                self.store.step(move |tx| tx.set_number(Fact::ListPublished, version)).await
+            }
+            Ok(_) => Err(answer_fault()),
+            // Enough are stored already: nothing is lacking.
+            Err(ClientError::Refused { code, .. }) if code == "stock_full" => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Connects to the account's relay, and to no other.
+pub(crate) async fn connect(relay: &RelayFacts) -> Result<Link> {
+    let link = Link::connect(&Address::parse(&relay.url)?).await?;
+    if link.hello().relay_id.as_ref() != relay.id {
+        return Err(ClientError::RelayChanged);
+    }
+    Ok(link)
+}
+
+async fn log_in(store: &Store, link: &Link, relay: &RelayFacts) -> Result<v1::Stock> {
+    let (id, hello) = (relay.id, link.hello().clone());
+    let login = store.view(move |tx| {
+        let account = tx.protocol(|cx| Account::load(cx))?;
+        let signature = sign_login(&account, id, &hello)?;
+        Ok(v1::Login { device: account.device_id().0.to_vec().into(), signature: signature.into() })
+    });
+    match link.ask(Request::Login(login.await?)).await? {
+        Body::Stock(stock) => Ok(stock),
+        _ => Err(answer_fault()),
+    }
+}
+
+/// Proves the device to this relay, on this connection only.
+pub(crate) fn sign_login(account: &Account, relay: [u8; 32], hello: &v1::Hello) -> Result<Vec<u8>> {
+    let bad = |_| ClientError::RelayFault("its challenge has a wrong size");
+    let challenge: [u8; 32] = hello.challenge.as_ref().try_into().map_err(bad)?;
+    let bytes = login_bytes(&RelayId::new(relay), &challenge, &DeviceId::new(account.device_id().0));
+    Ok(account.device_signing().sign_raw(&bytes).as_bytes().to_vec())
+}
+
+/// As the relay takes it.
+pub(crate) fn published(publication: Publication) -> v1::PublishedKeys {
+    let all = |keys: Vec<Vec<u8>>| keys.into_iter().map(Into::into).collect();
+    v1::PublishedKeys {
+        bundle: publication.bundle.unwrap_or_default().into(),
+        last_resort_join_key: publication.last_resort_join_key.unwrap_or_default().into(),
+        one_time_prekeys: all(publication.one_time_prekeys),
+        join_keys: all(publication.join_keys),
+    }
+}

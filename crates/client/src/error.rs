@@ -1,0 +1,246 @@
+//! Everything that a client refuses or fails at, for a face to show: a closed set with a code for scripts, a message, a
+//! hint, and the class that decides how a command ends.
+
+use conclave_protocol::{Error as ProtocolError, Misuse};
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// The directory holds no account.
+    #[error("there is no account here yet")]
+    NoAccount,
+    /// The directory holds an account.
+    #[error("there is an account here already")]
+    AccountExists,
+    /// Registration was begun but never confirmed by the relay.
+    #[error("the account was never registered with its relay")]
+    NotRegistered,
+    /// The passphrase does not open the store.
+    #[error("wrong passphrase")]
+    WrongPassphrase,
+    /// The store was written by a newer version.
+    #[error("the store has version {needs}, newer than this program")]
+    StoreTooNew {
+        /// The version to have.
+        needs: u32,
+    },
+    /// The store's bytes make no sense.
+    #[error("the store is damaged: {0}")]
+    StoreDamaged(String),
+    /// The store cannot be written or read now.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// An address that is none.
+    #[error("'{0}' is no address of a relay")]
+    BadAddress(String),
+    /// An address that would need TLS.
+    #[error("'{0}' is not on this machine, and TLS is not built yet")]
+    NeedsTls(String),
+    /// The relay does not answer.
+    #[error("the relay cannot be reached: {0}")]
+    Unreachable(String),
+    /// Another relay answers at the address.
+    #[error("another relay answers at the address: its key is not the one known")]
+    RelayChanged,
+    /// The relay speaks another version.
+    #[error("the relay speaks version {0} of the API, which this program does not")]
+    RelayVersion(u32),
+    /// The relay breaks its own rules.
+    #[error("the relay misbehaves: {0}")]
+    RelayFault(&'static str),
+    /// The relay refuses.
+    #[error("the relay refused: {message}")]
+    Refused {
+        /// The relay's code.
+        code: String,
+        /// The relay's words.
+        message: String,
+    },
+    /// The name means neither a group nor a person here.
+    #[error("'{0}' is no group and no contact here")]
+    UnknownTarget(String),
+    /// The directory knows nobody of that name.
+    #[error("the relay knows nobody called '{0}'")]
+    UnknownPerson(String),
+    /// The person is found at another relay.
+    #[error("'{0}' is at another relay, which is not built yet")]
+    OtherRelay(String),
+    /// What the directory says contradicts what is pinned here.
+    #[error("the keys of '{0}' are not the ones known: somebody may stand in for them")]
+    IdentityChanged(String),
+    /// The request of a person that is blocked, or that was answered.
+    #[error("'{0}' is no open request")]
+    NoSuchRequest(String),
+    /// The conversation is a request that was not accepted.
+    #[error("'{0}' is a request that you have not accepted")]
+    NotAccepted(String),
+    /// The own handle.
+    #[error("that is you")]
+    Yourself,
+    /// Too much waits to be sent.
+    #[error("too much waits to be sent: {0} at most")]
+    OutboxFull(usize),
+    /// The conversation was left, or the person was removed from it.
+    #[error("you are no longer in '{0}'")]
+    NotInGroup(String),
+    /// A queued message or change was given up.
+    #[error("it was given up: {message}")]
+    GivenUp {
+        /// The code of the reason.
+        code: String,
+        /// The reason.
+        message: String,
+    },
+    /// The protocol refused.
+    #[error(transparent)]
+    Protocol(#[from] ProtocolError),
+}
+
+/// How a command ends that failed so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitClass {
+    /// Nothing was done, and trying again as it is will not help.
+    Refused,
+    /// The relay could not be reached.
+    Unreachable,
+    /// Stored here, not yet at the relay.
+    Queued,
+    /// The store does not open.
+    Locked,
+}
+
+impl ClientError {
+    /// A word for scripts, in snake case; never changes.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::NoAccount => "no_account",
+            Self::AccountExists => "account_exists",
+            Self::NotRegistered => "not_registered",
+            Self::WrongPassphrase => "wrong_passphrase",
+            Self::StoreTooNew { .. } => "store_too_new",
+            Self::StoreDamaged(_) => "store_damaged",
+            Self::Store(_) => "store_failed",
+            Self::BadAddress(_) => "bad_address",
+            Self::NeedsTls(_) => "needs_tls",
+            Self::Unreachable(_) => "unreachable",
+            Self::RelayChanged => "relay_changed",
+            Self::RelayVersion(_) => "relay_version",
+            Self::RelayFault(_) => "relay_fault",
+            Self::Refused { code, .. } | Self::GivenUp { code, .. } => code,
+            Self::UnknownTarget(_) => "unknown_target",
+            Self::UnknownPerson(_) => "unknown_person",
+            Self::OtherRelay(_) => "other_relay",
+            Self::IdentityChanged(_) => "identity_changed",
+            Self::NoSuchRequest(_) => "no_such_request",
+            Self::NotAccepted(_) => "not_accepted",
+            Self::Yourself => "yourself",
+            Self::OutboxFull(_) => "outbox_full",
+            Self::NotInGroup(_) => "not_in_group",
+            Self::Protocol(error) => protocol_code(error),
+        }
+    }
+
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoAccount => {
+                "Make one with `conclave account create NAME --relay URL`, or with `conclave up`."
+            }
+            Self::AccountExists => "Use another data directory for a second account.",
+            Self::NotRegistered => "Run `conclave account create` with the same name again.",
+            Self::WrongPassphrase => "Try again; without the passphrase nobody opens the store.",
+            Self::StoreTooNew { .. } => "Update this program.",
+            Self::StoreDamaged(_) => "Restore the data directory from a backup.",
+            Self::Store(_) => "See whether the disk is full and the data directory is yours.",
+            Self::BadAddress(_) => "An address looks like http://127.0.0.1:7400.",
+            Self::NeedsTls(_) => "Use a relay on this machine for now.",
+            Self::Unreachable(_) => "See whether the relay runs and its address is right.",
+            Self::RelayChanged => "Ask the relay's owner; nothing was sent to it.",
+            Self::RelayVersion(_) => "Update this program or the relay.",
+            Self::RelayFault(_) => "Nothing was lost; try again, and tell the relay's owner.",
+            Self::Refused { .. } | Self::GivenUp { .. } => "",
+            Self::UnknownTarget(_) => {
+                "See `conclave group list` and `conclave contact list`, or add the contact first."
+            }
+            Self::UnknownPerson(_) => "See whether the name is spelled right.",
+            Self::OtherRelay(_) => "Both of you need an account at the same relay for now.",
+            Self::IdentityChanged(_) => "Call them. Nothing is encrypted to the new keys.",
+            Self::NoSuchRequest(_) => "See `conclave request list`.",
+            Self::NotAccepted(_) => "Use `conclave request accept` first.",
+            Self::Yourself => "",
+            Self::OutboxFull(_) => "Wait until the relay can be reached again.",
+            Self::NotInGroup(_) => "Somebody in the group can add you again.",
+            Self::Protocol(_) => "",
+        }
+    }
+
+    /// How a command ends that failed so.
+    pub fn exit(&self) -> ExitClass {
+        match self {
+            Self::WrongPassphrase => ExitClass::Locked,
+            Self::Unreachable(_) => ExitClass::Unreachable,
+            Self::Refused { code, .. } if code == "unavailable" => ExitClass::Unreachable,
+            _ => ExitClass::Refused,
+        }
+    }
+}
+
+fn protocol_code(error: &ProtocolError) -> &'static str {
+    match error {
+        ProtocolError::Peer(_) => "bad_message",
+        ProtocolError::Misuse(misuse) => misuse_code(misuse),
+        ProtocolError::Vault(_) => "store_failed",
+        ProtocolError::CorruptStore => "store_damaged",
+        ProtocolError::TooLarge => "too_long",
+    }
+}
+
+fn misuse_code(misuse: &Misuse) -> &'static str {
+    match misuse {
+        Misuse::AccountExists => "account_exists",
+        Misuse::NoAccount => "no_account",
+        Misuse::BadHandle => "bad_name",
+        Misuse::TooLong(_) => "too_long",
+        Misuse::NoSuchGroup => "unknown_target",
+        Misuse::AlreadyMember => "already_member",
+        Misuse::NotAMember => "not_a_member",
+        Misuse::NotAllowed => "not_allowed",
+        Misuse::LastAdministrator => "last_administrator",
+        Misuse::BundleNeeded | Misuse::JoinKeyNeeded => "no_keys",
+        Misuse::PostPending => "post_pending",
+        Misuse::Stranded => "stranded",
+        Misuse::NotInGroup => "not_in_group",
+        Misuse::GroupFull(_) => "group_full",
+        Misuse::SchemeUnavailable => "scheme_unavailable",
+        _ => "refused",
+    }
+}
+
+impl From<Misuse> for ClientError {
+    fn from(misuse: Misuse) -> Self {
+        Self::Protocol(misuse.into())
+    }
+}
+
+impl From<conclave_protocol::PeerFault> for ClientError {
+    fn from(fault: conclave_protocol::PeerFault) -> Self {
+        Self::Protocol(fault.into())
+    }
+}
+
+impl From<rusqlite::Error> for ClientError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
+                Self::StoreDamaged(error.to_string())
+            }
+            _ => Self::Store(error.to_string()),
+        }
+    }
+}
+
+impl From<std::io::Error> for ClientError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Store(error.to_string())
+    }
+}

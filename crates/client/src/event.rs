@@ -1,0 +1,161 @@
+//! What happens without being asked for. Every surprise is an event, with its cause and what follows from it.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Something that happened. Names and handles in it are other people's text: a face shows them inert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// Messages arrived.
+    Messages {
+        /// The conversation's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// How many.
+        count: u64,
+    },
+    /// This device is in a group now.
+    Joined {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who invited.
+        by: String,
+    },
+    /// Somebody who is no contact invited to a group, or wrote.
+    Request {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who.
+        by: String,
+    },
+    /// The group changed.
+    Changed {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who changed it.
+        by: String,
+        /// What changed, in words.
+        what: String,
+        /// The epoch since.
+        epoch: u64,
+    },
+    /// Somebody asked to leave; whoever speaks next takes them out.
+    Leaving {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who leaves.
+        who: String,
+    },
+    /// This device was taken out of a group.
+    Removed {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// By whom.
+        by: String,
+    },
+    /// An entry of a group's log was ignored: it was not what an honest client or relay sends.
+    Ignored {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Why.
+        cause: String,
+    },
+    /// The group moved on without this device, which asks to be let in again.
+    Stranded {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Why.
+        cause: String,
+    },
+    /// A queued message or change was given up.
+    GivenUp {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// What it was.
+        what: String,
+        /// Why.
+        cause: String,
+    },
+    /// The directory gives other keys for somebody than those pinned here. Nothing is encrypted to them.
+    IdentityChanged {
+        /// Whose.
+        who: String,
+    },
+    /// A letter was dropped.
+    LetterDropped {
+        /// Why.
+        cause: String,
+    },
+    /// The relay broke its own rules.
+    RelayFault {
+        /// How.
+        cause: String,
+    },
+    /// The store seems to be an older copy: posts were made that it does not know.
+    Restored {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+    },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Messages { conversation, count, .. } => {
+                write!(f, "{conversation}: {count} new message{}", if *count == 1 { "" } else { "s" })
+            }
+            Self::Joined { conversation, by, .. } => write!(f, "{conversation}: you are in, invited by {by}"),
+            Self::Request { conversation, by, .. } => {
+                write!(f, "{conversation}: {by} wants to talk to you; accept, decline or block")
+            }
+            Self::Changed { conversation, by, what, epoch, .. } => {
+                write!(f, "{conversation}: {by} {what} (epoch {epoch})")
+            }
+            Self::Leaving { conversation, who, .. } => write!(f, "{conversation}: {who} leaves"),
+            Self::Removed { conversation, by, .. } => {
+                write!(f, "{conversation}: {by} removed you; what was said stays readable here")
+            }
+            Self::Ignored { conversation, cause, .. } => {
+                write!(f, "{conversation}: an entry was ignored ({cause}); nothing else is affected")
+            }
+            Self::Stranded { conversation, cause, .. } => {
+                write!(f, "{conversation}: this device lost track ({cause}) and asks to be let in again")
+            }
+            Self::GivenUp { conversation, what, cause, .. } => {
+                write!(f, "{conversation}: {what} was given up: {cause}")
+            }
+            Self::IdentityChanged { who } => {
+                write!(f, "the relay gives other keys for {who} than before; nothing is encrypted to them")
+            }
+            Self::LetterDropped { cause } => write!(f, "a letter was dropped: {cause}"),
+            Self::RelayFault { cause } => write!(f, "the relay broke its rules: {cause}"),
+            Self::Restored { conversation, .. } => {
+                write!(
+                    f,
+                    "{conversation}: this store is an older copy; it catches up before it says anything"
+                )
+            }
+        }
+    }
+}

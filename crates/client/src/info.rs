@@ -1,0 +1,168 @@
+//! What the client tells faces: plain values, ready to be shown or written as JSON. None holds a secret.
+
+use crate::Event;
+use conclave_protocol::{GroupId, MessageId};
+use serde::Serialize;
+
+/// The account of a store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AccountInfo {
+    /// `name@host[:port]`.
+    pub handle: String,
+    /// The person's id, 64 hex digits.
+    pub person: String,
+    /// This device's id, 32 hex digits.
+    pub device: String,
+    /// The relay's address.
+    pub relay: String,
+    /// The relay's id, 64 hex digits.
+    pub relay_id: String,
+}
+
+/// Somebody known here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ContactInfo {
+    /// The local name, unique over contacts and groups.
+    pub name: String,
+    /// `name@host[:port]`.
+    pub handle: String,
+    /// The person's id, 64 hex digits.
+    pub person: String,
+    /// Whether the safety number was compared.
+    pub verified: bool,
+    /// Whether this person is blocked.
+    pub blocked: bool,
+}
+
+/// A group, as this device sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupInfo {
+    /// 64 hex digits.
+    pub id: String,
+    /// The local name, unique over contacts and groups.
+    pub name: String,
+    /// What the group calls itself.
+    pub title: String,
+    /// `pairwise` or `sender-keys`.
+    pub scheme: String,
+    /// Counts the changes.
+    pub epoch: u64,
+    /// Whether this is a chat of two.
+    pub direct: bool,
+    /// `member`, `request`, `declined`, `left` or `removed`.
+    pub state: String,
+    /// Everybody in it.
+    pub members: Vec<MemberInfo>,
+}
+
+/// A member of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MemberInfo {
+    /// `name@host[:port]`.
+    pub handle: String,
+    /// The person's id, 64 hex digits.
+    pub person: String,
+    /// `member` or `administrator`.
+    pub role: String,
+    /// How many devices.
+    pub devices: usize,
+    /// Whether it is the own person.
+    pub you: bool,
+}
+
+/// A group that somebody unknown invited to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RequestInfo {
+    /// The group's id, 64 hex digits.
+    pub id: String,
+    /// The local name.
+    pub name: String,
+    /// The inviter's handle.
+    pub from: String,
+    /// Whether it is a chat of two.
+    pub direct: bool,
+}
+
+/// Where a message stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ConversationRef {
+    /// The group's id, 64 hex digits.
+    pub id: String,
+    /// The local name.
+    pub name: String,
+}
+
+/// A message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Message {
+    /// 32 hex digits.
+    pub id: String,
+    /// Where it was said.
+    pub conversation: ConversationRef,
+    /// The sender's handle.
+    pub from: String,
+    /// What was said.
+    pub text: String,
+    /// The sender's claim, Unix milliseconds.
+    pub sent_at: i64,
+    /// When the relay took it, Unix milliseconds.
+    pub received_at: i64,
+    /// The group's epoch.
+    pub epoch: u64,
+}
+
+/// What to read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Only what no reading with this flag gave before.
+    pub only_new: bool,
+    /// Only the last so many.
+    pub limit: Option<usize>,
+}
+
+/// What came of synchronising.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SyncReport {
+    /// What happened, oldest first, that no report told before.
+    pub events: Vec<Event>,
+    /// Whether everything was fetched and sent.
+    pub caught_up: bool,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ticket {
+    pub(crate) message: MessageId,
+    pub(crate) group: GroupId,
+    pub(crate) outbox: i64,
+}
+
+impl Ticket {
+    /// The message's id.
+    pub fn message(&self) -> MessageId {
+        self.message
+    }
+
+    /// The conversation's id.
+    pub fn group(&self) -> GroupId {
+        self.group
+    }
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// The relay holds it.
+    Sent,
+    /// Stored here; the engine sends it when it can.
+    Queued,
+}
+
+/// Where a change of a group is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It happened.
+    Done,
+    /// Stored here; the engine carries it out when it can.
+    Queued,
+}

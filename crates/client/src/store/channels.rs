@@ -1,0 +1,101 @@
+//! Where each group lives at the relay: channel, seat, and the seat's secret. Written before it is used on the network.
+
+use super::Tx;
+use super::conversations::id;
+use super::messages::signed;
+use crate::Result;
+use conclave_protocol::{GroupId, SeatId};
+use rusqlite::{OptionalExtension, Row, params};
+
+/// A seat of this device.
+#[derive(Clone)]
+pub(crate) struct Channel {
+    pub(crate) group: GroupId,
+    pub(crate) channel: [u8; 16],
+    pub(crate) seat: SeatId,
+    pub(crate) token: [u8; 32],
+    /// Whether the relay is known to have the channel.
+    pub(crate) made: bool,
+    /// The number of the last own post known to be accepted.
+    pub(crate) posts: u64,
+    /// When this device last asked to be let in again.
+    pub(crate) asked_at: u64,
+}
+
+const COLUMNS: &str = "grp, channel, seat, token, made, posts, asked_at";
+
+impl Channel {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            group: id(row, 0).map(GroupId)?,
+            channel: row.get(1)?,
+            seat: id(row, 2).map(SeatId)?,
+            token: row.get(3)?,
+            made: row.get(4)?,
+            posts: row.get::<_, i64>(5)?.unsigned_abs(),
+            asked_at: row.get::<_, i64>(6)?.unsigned_abs(),
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// The channel of a group, while its seat is open.
+    pub(crate) fn channel(&self, group: &GroupId) -> Result<Option<Channel>> {
+        let sql = format!("SELECT {COLUMNS} FROM channels WHERE grp = ?1 AND open = 1");
+        let mut query = self.db.prepare_cached(&sql)?;
+        Ok(query.query_row([group.as_bytes()], Channel::read).optional()?)
+    }
+
+    /// The group whose seat this is.
+    pub(crate) fn channel_of_seat(&self, seat: &SeatId) -> Result<Option<Channel>> {
+        let sql = format!("SELECT {COLUMNS} FROM channels WHERE seat = ?1 AND open = 1");
+        let mut query = self.db.prepare_cached(&sql)?;
+        Ok(query.query_row([seat.as_bytes()], Channel::read).optional()?)
+    }
+
+    /// All open seats.
+    pub(crate) fn channels(&self) -> Result<Vec<Channel>> {
+        let sql = format!("SELECT {COLUMNS} FROM channels WHERE open = 1 ORDER BY rowid");
+        let mut query = self.db.prepare_cached(&sql)?;
+        Ok(query.query_map([], Channel::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes a seat, in the place of an older one of the same group.
+    pub(crate) fn add_channel(&self, channel: &Channel) -> Result<()> {
+        let sql =
+            "INSERT INTO channels (grp, channel, seat, token, made, posts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+                   ON CONFLICT (grp) DO UPDATE SET
+                   channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, open = 1";
+        let Channel { group, channel, seat, token, made, posts, .. } = channel;
+        let posts = signed(*posts);
+        let mut write = self.db.prepare_cached(sql)?;
+        write.execute(params![group.as_bytes(), &channel[..], seat.as_bytes(), &token[..], made, posts])?;
+        Ok(())
+    }
+
+    /// The relay has the channel.
+    pub(crate) fn set_made(&self, group: &GroupId) -> Result<()> {
+        self.set_channel(group, "made", 1)
+    }
+
+    /// The relay has accepted the seat's posts up to this number.
+    pub(crate) fn set_posts(&self, group: &GroupId, posts: u64) -> Result<()> {
+        self.set_channel(group, "posts", signed(posts))
+    }
+
+    /// This device asked to be let in again.
+    pub(crate) fn set_asked(&self, group: &GroupId) -> Result<()> {
+        self.set_channel(group, "asked_at", signed(self.now.0))
+    }
+
+    /// The seat is closed: it is attached no more.
+    pub(crate) fn close_channel(&self, group: &GroupId) -> Result<()> {
+        self.set_channel(group, "open", 0)
+    }
+
+    fn set_channel(&self, group: &GroupId, column: &'static str, value: i64) -> Result<()> {
+        let mut write =
+            self.db.prepare_cached(&format!("UPDATE channels SET {column} = ?2 WHERE grp = ?1"))?;
+        Ok(write.execute(params![group.as_bytes(), value]).map(drop)?)
+    }
+}

@@ -1,0 +1,106 @@
+//! What was said, in the order of the channels. A message is kept once, whatever the relay repeats.
+
+use super::Tx;
+use super::conversations::Conversation;
+use crate::Result;
+use crate::info::{ConversationRef, Message};
+use conclave_protocol::{GroupId, MessageId, PersonId};
+use rusqlite::{Row, params};
+
+/// A message to be kept.
+pub(crate) struct NewMessage<'a> {
+    pub(crate) group: &'a GroupId,
+    pub(crate) id: MessageId,
+    pub(crate) person: PersonId,
+    pub(crate) handle: &'a str,
+    pub(crate) text: &'a str,
+    /// 1: text. Others are kept for newer versions, and not shown.
+    pub(crate) kind: u16,
+    pub(crate) sent_at: u64,
+    pub(crate) received_at: u64,
+    pub(crate) epoch: u64,
+    pub(crate) own: bool,
+}
+
+/// A text.
+pub(crate) const TEXT: u16 = 1;
+
+impl Tx<'_> {
+    /// Keeps a message; `false` if it was kept before.
+    pub(crate) fn add_message(&self, message: &NewMessage) -> Result<bool> {
+        let sql =
+            "INSERT INTO messages (grp, id, person, handle, text, kind, sent_at, received_at, epoch, own)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (grp, id) DO NOTHING";
+        let added = self.db.prepare_cached(sql)?.execute(params![
+            message.group.as_bytes(),
+            message.id.as_bytes(),
+            message.person.as_bytes(),
+            message.handle,
+            message.text,
+            message.kind,
+            signed(message.sent_at),
+            signed(message.received_at),
+            signed(message.epoch),
+            message.own,
+        ])?;
+        Ok(added > 0)
+    }
+
+    /// The messages of these groups after `after`, the last `limit` of them, oldest first, each with its place.
+    pub(crate) fn messages(
+        &self,
+        groups: &[Conversation],
+        shown: &ConversationRef,
+        after: i64,
+        limit: Option<usize>,
+    ) -> Result<Vec<(i64, Message)>> {
+        // At most a handful: the chats with one person.
+        let groups: Vec<String> = groups.iter().map(|one| format!("x'{}'", one.group)).collect();
+        let sql = format!(
+            "SELECT seq, id, handle, text, sent_at, received_at, epoch FROM messages
+             WHERE grp IN ({}) AND seq > ?1 AND kind = {TEXT} ORDER BY seq DESC LIMIT ?2",
+            groups.join(", ")
+        );
+        let limit = limit.map_or(-1, |limit| i64::try_from(limit).unwrap_or(i64::MAX));
+        let mut query = self.db.prepare(&sql)?;
+        let rows = query.query_map(params![after, limit], |row| read(row, shown))?;
+        let mut messages: Vec<_> = rows.collect::<Result<_, _>>()?;
+        messages.reverse();
+        Ok(messages)
+    }
+
+    /// The place of the last message of all.
+    pub(crate) fn last_message(&self) -> Result<i64> {
+        Ok(self.db.query_row("SELECT coalesce(max(seq), 0) FROM messages", [], |row| row.get(0))?)
+    }
+
+    /// Up to where a conversation was read with "only new".
+    pub(crate) fn read_up_to(&self, group: &GroupId) -> Result<i64> {
+        let mut query = self.db.prepare_cached("SELECT read_up_to FROM conversations WHERE grp = ?1")?;
+        Ok(query.query_row([group.as_bytes()], |row| row.get(0))?)
+    }
+
+    /// Notes up to where a conversation was read.
+    pub(crate) fn set_read_up_to(&self, group: &GroupId, seq: i64) -> Result<()> {
+        let sql = "UPDATE conversations SET read_up_to = max(read_up_to, ?2) WHERE grp = ?1";
+        Ok(self.db.prepare_cached(sql)?.execute(params![group.as_bytes(), seq]).map(drop)?)
+    }
+}
+
+fn read(row: &Row, shown: &ConversationRef) -> rusqlite::Result<(i64, Message)> {
+    let message = Message {
+        id: hex::encode(row.get::<_, [u8; 16]>(1)?),
+        conversation: shown.clone(),
+        from: row.get(2)?,
+        text: row.get(3)?,
+        sent_at: row.get(4)?,
+        received_at: row.get(5)?,
+        epoch: row.get::<_, i64>(6)?.unsigned_abs(),
+    };
+    Ok((row.get(0)?, message))
+}
+
+/// Numbers of peers and relays, as the database has them: what does not fit is the largest that does.
+pub(crate) fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

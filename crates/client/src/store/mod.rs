@@ -1,0 +1,72 @@
+//! The store: one encrypted database and the thread that owns it. A step is a transaction; an `Err` rolls it back.
+//!
+//! Several processes may use one store: nothing is kept in memory from one step to the next. What the rows mean stands
+//! in the files beside this one.
+
+pub(crate) mod channels;
+pub(crate) mod conversations;
+pub(crate) mod journal;
+pub(crate) mod lease;
+pub(crate) mod messages;
+pub(crate) mod meta;
+pub(crate) mod outbox;
+pub(crate) mod people;
+pub(crate) mod posts;
+pub(crate) mod requests;
+mod schema;
+mod sidecar;
+mod thread;
+mod tx;
+
+pub(crate) use thread::{Store, Watch};
+pub(crate) use tx::Tx;
+
+use crate::clock::Clock;
+use crate::{ClientError, Result};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Whether the directory holds a store.
+pub(crate) fn exists(dir: &Path) -> bool {
+    sidecar::path(dir).exists()
+}
+
+/// Removes a store that nobody knows of.
+pub(crate) fn remove(dir: &Path) {
+    for name in ["store.json", "store.db", "store.db-wal", "store.db-shm"] {
+        // What is not there need not be removed.
+        let _ = std::fs::remove_file(dir.join(name));
+    }
+}
+
+impl Store {
+    /// Makes the store of a directory that has none, or opens the one that it has.
+    pub(crate) async fn create(dir: &Path, passphrase: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        if !exists(dir) {
+            let (dir, passphrase) = (dir.to_owned(), zeroize::Zeroizing::new(passphrase.to_owned()));
+            blocking(move || sidecar::create(&dir, &passphrase)).await?;
+        }
+        Self::open(dir, passphrase, clock).await
+    }
+
+    /// Opens the store of a directory.
+    ///
+    /// # Errors
+    /// `NoAccount`, `WrongPassphrase`, `StoreTooNew`, `StoreDamaged`.
+    pub(crate) async fn open(dir: &Path, passphrase: &str, clock: Arc<dyn Clock>) -> Result<Self> {
+        if !exists(dir) {
+            return Err(ClientError::NoAccount);
+        }
+        let (dir, passphrase) = (dir.to_owned(), zeroize::Zeroizing::new(passphrase.to_owned()));
+        blocking(move || {
+            let key = sidecar::open(&dir, &passphrase)?;
+            let db = schema::open(&dir, &key)?;
+            Store::start(dir, db, clock)
+        })
+        .await
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| ClientError::Store(error.to_string()))?
+}

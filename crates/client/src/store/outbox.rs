@@ -1,0 +1,165 @@
+//! The outbox: what the person wants said and done, in order. Plain words and wishes; sealing happens when their group is
+//! caught up. Any process adds rows and watches them; the one with the engine carries them out.
+
+use super::Tx;
+use super::conversations::id;
+use super::messages::signed;
+use crate::{ClientError, Result};
+use conclave_protocol::codec;
+use conclave_protocol::group::Intent;
+use conclave_protocol::{GroupId, MessageId};
+use rusqlite::{OptionalExtension, Row, params};
+
+/// The most rows that wait.
+const MOST: usize = 10_000;
+/// Rows that met their fate are kept this many rows long, for those who watch them.
+const KEPT: i64 = 20_000;
+
+/// A row that waits.
+#[derive(Clone)]
+pub(crate) struct Wish {
+    pub(crate) seq: i64,
+    pub(crate) group: GroupId,
+    pub(crate) what: What,
+    pub(crate) not_before: u64,
+    pub(crate) state: WishState,
+}
+
+/// What is wanted.
+#[derive(Clone)]
+pub(crate) enum What {
+    /// Say this.
+    Say { id: MessageId, text: String },
+    /// Change the group.
+    Change(Intent),
+}
+
+/// Where a row stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum WishState {
+    /// Not sealed, or sealed and not yet taken.
+    Queued,
+    /// The relay holds it.
+    Sent,
+    /// It is in the log.
+    Done,
+    /// It was given up.
+    Failed { code: String, error: String },
+}
+
+const COLUMNS: &str = "seq, grp, kind, message, body, not_before, state, code, error";
+const WAITS: &str = "state IN ('queued', 'sealed', 'sent')";
+
+impl Wish {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        let body: Vec<u8> = row.get(4)?;
+        let damaged = || rusqlite::Error::InvalidColumnType(4, "body".into(), rusqlite::types::Type::Blob);
+        let what = match row.get::<_, String>(2)?.as_str() {
+            "say" => What::Say {
+                id: id(row, 3).map(MessageId)?,
+                text: String::from_utf8(body).map_err(|_| damaged())?,
+            },
+            _ => What::Change(codec::decode(&body).map_err(|_| damaged())?),
+        };
+        Ok(Self {
+            seq: row.get(0)?,
+            group: id(row, 1).map(GroupId)?,
+            what,
+            not_before: row.get::<_, i64>(5)?.unsigned_abs(),
+            state: WishState::read(row)?,
+        })
+    }
+}
+
+impl WishState {
+    fn read(row: &Row) -> rusqlite::Result<Self> {
+        Ok(match row.get::<_, String>(6)?.as_str() {
+            "sent" => Self::Sent,
+            "done" => Self::Done,
+            "failed" => Self::Failed {
+                code: row.get::<_, Option<String>>(7)?.unwrap_or_default(),
+                error: row.get::<_, Option<String>>(8)?.unwrap_or_default(),
+            },
+            _ => Self::Queued,
+        })
+    }
+}
+
+impl Tx<'_> {
+    /// Adds a row, and returns its number.
+    ///
+    /// # Errors
+    /// `OutboxFull`.
+    pub(crate) fn wish(&self, group: &GroupId, what: &What, not_before: u64) -> Result<i64> {
+        let waiting = format!("SELECT count(*) FROM outbox WHERE {WAITS}");
+        let waiting: i64 = self.db.prepare_cached(&waiting)?.query_row([], |row| row.get(0))?;
+        if usize::try_from(waiting).is_ok_and(|waiting| waiting >= MOST) {
+            return Err(ClientError::OutboxFull(MOST));
+        }
+        let (kind, message, body) = match what {
+            What::Say { id, text } => ("say", Some(id.0), text.as_bytes().to_vec()),
+            What::Change(intent) => ("change", None, codec::encode(intent)?),
+        };
+        let sql = "INSERT INTO outbox (grp, kind, message, body, composed_at, not_before, state)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'queued')";
+        let (now, not_before) = (signed(self.now.0), signed(not_before));
+        let message = message.as_ref().map(|id| &id[..]);
+        self.db.prepare_cached(sql)?.execute(params![
+            group.as_bytes(),
+            kind,
+            message,
+            body,
+            now,
+            not_before
+        ])?;
+        let seq = self.db.last_insert_rowid();
+        let tidy = "DELETE FROM outbox WHERE seq <= ?1 AND state IN ('done', 'failed')";
+        self.db.prepare_cached(tidy)?.execute([seq - KEPT])?;
+        Ok(seq)
+    }
+
+    /// The rows of a group that wait, oldest first, at most `limit`.
+    pub(crate) fn wishes(&self, group: &GroupId, limit: usize) -> Result<Vec<Wish>> {
+        let sql = format!("SELECT {COLUMNS} FROM outbox WHERE grp = ?1 AND {WAITS} ORDER BY seq LIMIT ?2");
+        let mut query = self.db.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        Ok(query.query_map(params![group.as_bytes(), limit], Wish::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// When the next row may go that may not go yet.
+    pub(crate) fn next_due(&self) -> Result<Option<u64>> {
+        let sql = format!("SELECT min(not_before) FROM outbox WHERE {WAITS} AND not_before > ?1");
+        let due: Option<i64> =
+            self.db.prepare_cached(&sql)?.query_row([signed(self.now.0)], |row| row.get(0))?;
+        Ok(due.map(i64::unsigned_abs))
+    }
+
+    /// Gives up everything of a group that waits.
+    pub(crate) fn give_up_all(&self, group: &GroupId, code: &str, error: &str) -> Result<()> {
+        for wish in self.wishes(group, usize::MAX)? {
+            let failed = WishState::Failed { code: code.to_owned(), error: error.to_owned() };
+            self.set_wish(wish.seq, &failed)?;
+        }
+        Ok(())
+    }
+
+    /// One row, whatever its state.
+    pub(crate) fn wish_at(&self, seq: i64) -> Result<Option<Wish>> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM outbox WHERE seq = ?1"))?;
+        Ok(query.query_row([seq], Wish::read).optional()?)
+    }
+
+    /// Moves a row on.
+    pub(crate) fn set_wish(&self, seq: i64, state: &WishState) -> Result<()> {
+        let (name, code, error) = match state {
+            WishState::Queued => ("queued", None, None),
+            WishState::Sent => ("sent", None, None),
+            WishState::Done => ("done", None, None),
+            WishState::Failed { code, error } => ("failed", Some(code), Some(error)),
+        };
+        // What was said is in the history once it is done: no second copy is kept.
+        let sql = "UPDATE outbox SET state = ?2, code = ?3, error = ?4,
+                   body = CASE WHEN ?2 IN ('done', 'failed') AND kind = 'say' THEN x'' ELSE body END WHERE seq = ?1";
+        Ok(self.db.prepare_cached(sql)?.execute(params![seq, name, code, error]).map(drop)?)
+    }
+}

@@ -1,0 +1,125 @@
+//! `store.json`: the version of the store, and its key wrapped by the passphrase. The passphrase never touches the
+//! database itself, so that it can change without writing everything anew.
+
+use crate::{ClientError, Result};
+use argon2::{Algorithm, Argon2, Params, Version};
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// The version of the store that this program writes.
+pub(super) const VERSION: u32 = 1;
+/// 64 MiB.
+const MEMORY_KIB: u32 = 64 << 10;
+const PASSES: u32 = 3;
+/// What a damaged or hostile sidecar may make this program spend.
+const MOST_MEMORY_KIB: u32 = 1 << 20;
+const MOST_PASSES: u32 = 32;
+
+/// The key of the database.
+pub(super) type StoreKey = Zeroizing<[u8; 32]>;
+
+#[derive(Serialize, Deserialize)]
+struct Sidecar {
+    version: u32,
+    kdf: Kdf,
+    wrapped: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Kdf {
+    name: String,
+    salt: String,
+    memory_kib: u32,
+    passes: u32,
+    lanes: u32,
+}
+
+/// Only what decides whether the rest can be read at all.
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+pub(super) fn path(dir: &Path) -> PathBuf {
+    dir.join("store.json")
+}
+
+/// Makes the directory and a sidecar with a fresh key.
+pub(super) fn create(dir: &Path, passphrase: &str) -> Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+    let (salt, key): ([u8; 16], StoreKey) = (random()?, Zeroizing::new(random()?));
+    let kdf = Kdf {
+        name: "argon2id".into(),
+        salt: hex::encode(salt),
+        memory_kib: MEMORY_KIB,
+        passes: PASSES,
+        lanes: 1,
+    };
+    let cipher = kdf.cipher(passphrase)?;
+    let aad = kdf.aad(VERSION);
+    // The salt is fresh, so the key that wraps is, and seals this once.
+    let wrapped = cipher.encrypt(&Nonce::default(), Payload { msg: &key[..], aad: &aad });
+    let wrapped = hex::encode(wrapped.map_err(|_| ClientError::Store("the key cannot be wrapped".into()))?);
+    write(dir, &Sidecar { version: VERSION, kdf, wrapped })
+}
+
+/// Unwraps the key.
+pub(super) fn open(dir: &Path, passphrase: &str) -> Result<StoreKey> {
+    let text = fs::read(path(dir))?;
+    let damaged = || ClientError::StoreDamaged("store.json is not readable".into());
+    let Versioned { version } = serde_json::from_slice(&text).map_err(|_| damaged())?;
+    if version > VERSION {
+        return Err(ClientError::StoreTooNew { needs: version });
+    }
+    let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|_| damaged())?;
+    let wrapped = hex::decode(&sidecar.wrapped).map_err(|_| damaged())?;
+    let cipher = sidecar.kdf.cipher(passphrase)?;
+    let aad = sidecar.kdf.aad(version);
+    let key = cipher.decrypt(&Nonce::default(), Payload { msg: &wrapped, aad: &aad });
+    let key = Zeroizing::new(key.map_err(|_| ClientError::WrongPassphrase)?);
+    key.as_slice().try_into().map(Zeroizing::new).map_err(|_| damaged())
+}
+
+impl Kdf {
+    fn cipher(&self, passphrase: &str) -> Result<ChaCha20Poly1305> {
+        let damaged = || ClientError::StoreDamaged("store.json states parameters out of bounds".into());
+        if self.name != "argon2id" || self.memory_kib > MOST_MEMORY_KIB || self.passes > MOST_PASSES {
+            return Err(damaged());
+        }
+        let salt = hex::decode(&self.salt).map_err(|_| damaged())?;
+        let params =
+            Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).map_err(|_| damaged())?;
+        let mut key = Zeroizing::new([0; 32]);
+        let kdf = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        kdf.hash_password_into(passphrase.as_bytes(), &salt, &mut key[..]).map_err(|_| damaged())?;
+        Ok(ChaCha20Poly1305::new(&Key::from(*key)))
+    }
+
+    fn aad(&self, version: u32) -> Vec<u8> {
+        let Self { name, salt, memory_kib, passes, lanes } = self;
+        format!("conclave store {version} {name} {salt} {memory_kib} {passes} {lanes}").into_bytes()
+    }
+}
+
+/// Whole or not at all: beside, to the disk, then in its place.
+fn write(dir: &Path, sidecar: &Sidecar) -> Result<()> {
+    let text = serde_json::to_vec_pretty(sidecar).map_err(|error| ClientError::Store(error.to_string()))?;
+    let beside = dir.join("store.json.new");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+    file.write_all(&text)?;
+    file.sync_all()?;
+    fs::rename(&beside, path(dir))?;
+    Ok(File::open(dir)?.sync_all()?)
+}
+
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| ClientError::Store(error.to_string()))?;
+    Ok(bytes)
+}

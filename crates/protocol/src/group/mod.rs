@@ -30,7 +30,7 @@ pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use welcome::Joining;
 
 use crate::codec::VLBytes;
-use crate::identity::{Account, Handle};
+use crate::identity::{Account, DeviceList, Handle};
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, Seed};
 use crate::primitives::sign::VerifyingKey;
@@ -74,6 +74,8 @@ pub struct PersonView<'a> {
     pub handle: &'a Handle,
     /// The identity key.
     pub identity: &'a VerifyingKey,
+    /// The device list that the roster holds.
+    pub list: &'a DeviceList,
     /// The role.
     pub role: Role,
     /// How many devices are in.
@@ -274,10 +276,12 @@ impl Group {
     /// The people, in roster order.
     pub fn people(&self) -> impl Iterator<Item = PersonView<'_>> {
         self.roster.body().members.iter().filter_map(|member| {
+            let list = self.roster.list(member.person)?;
             Some(PersonView {
                 person: member.person,
                 handle: &member.handle,
-                identity: self.roster.list(member.person)?.identity(),
+                identity: list.identity(),
+                list,
                 role: member.role,
                 devices: member.leaves.len(),
             })

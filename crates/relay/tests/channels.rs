@@ -142,9 +142,12 @@ async fn closing_a_seat_ends_its_attach_after_the_entry_that_closes_it() {
     assert_eq!(sean.entries(&b, 1).await[0].seats, vec![b.close()]);
     mike.post(a.text(3, 2, "without sean")).await;
     assert_eq!(refusal(&sean.ask(Request::Post(b.text(1, 2, "still here"))).await), Code::Closed);
-    let state = sean.attach(&b, 1).await;
+    let state = sean.attach(&b, 2).await;
     assert_eq!(state.refused, "closed");
     assert!(sean.no_push_waits());
+    let mut late = Client::connect(&relay).await;
+    assert_eq!(late.attach(&b, 1).await.head, 2, "what came up to its closing is still the seat's");
+    assert_eq!(late.entries(&b, 1).await[0].seats, vec![b.close()]);
     assert_eq!(refusal(&sean.ask(b.claim(b"claim")).await), Code::Closed);
     let c = Seat::new(1, 3);
     let again = mike.ask(Request::Post(a.commit(4, 2, vec![b.open(b"x", 0)]))).await;

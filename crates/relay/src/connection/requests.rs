@@ -32,7 +32,12 @@ impl Connection {
                 Err(body) => self.answer(id, *body).await,
             };
         }
+        let is_login = matches!(request, Request::Login(_));
         let body = self.reply(request).await.unwrap_or_else(|body| *body);
+        if is_login && matches!(body, Body::Stock(_)) {
+            // What waited comes before the answer: who has it knows that there is no more.
+            self.push_letters().await?;
+        }
         self.answer(id, body).await
     }
 

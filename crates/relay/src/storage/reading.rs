@@ -151,11 +151,13 @@ fn standing(t: &mut dyn Tables, ask: &SeatAsk) -> Result<SeatStanding> {
         return Ok(standing);
     }
     standing.refused = match seat.closed {
+        // What came up to its closing is the seat's still.
+        Some(closed) if ask.cursor < closed => None,
         Some(_) => Some(Code::Closed),
         None if ask.cursor > channel.head => Some(Code::BadCursor),
         None => None,
     };
-    (standing.head, standing.turn) = (channel.head, channel.turn);
+    (standing.head, standing.turn) = (seat.closed.unwrap_or(channel.head), channel.turn);
     standing.last = seat.last.map(|last| (last.number, last.hash, last.entry));
     standing.view = SeatView { seat: ask.seat, opened: seat.opened, closed: seat.closed };
     standing.after = seat.after;

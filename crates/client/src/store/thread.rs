@@ -6,6 +6,7 @@ use crate::{ClientError, Result};
 use rusqlite::{Connection, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{oneshot, watch};
 
@@ -14,14 +15,20 @@ const POLL: Duration = Duration::from_millis(25);
 
 type Job = Box<dyn FnOnce(&mut Worker) + Send>;
 
-/// The store, cheap to clone. Its thread ends with the last clone.
+/// The store, cheap to clone. Its thread ends with the last clone, and before that clone is gone.
 #[derive(Clone)]
 pub(crate) struct Store {
-    jobs: mpsc::Sender<Job>,
+    worker: Arc<Handle>,
     changed: watch::Sender<u64>,
     polled: Arc<Mutex<Option<Instant>>>,
     dir: Arc<PathBuf>,
     clock: Arc<dyn Clock>,
+}
+
+/// The thread, and the way to it.
+struct Handle {
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 struct Worker {
@@ -34,8 +41,9 @@ impl Store {
         let (jobs, queue) = mpsc::channel::<Job>();
         let mut worker = Worker { db, data_version: 0 };
         let run = move || queue.into_iter().for_each(|job| job(&mut worker));
-        std::thread::Builder::new().name("conclave-store".into()).spawn(run)?;
-        Ok(Self { jobs, changed: watch::Sender::new(0), polled: Arc::default(), dir: Arc::new(dir), clock })
+        let thread = std::thread::Builder::new().name("conclave-store".into()).spawn(run)?;
+        let worker = Arc::new(Handle { jobs: Some(jobs), thread: Some(thread) });
+        Ok(Self { worker, changed: watch::Sender::new(0), polled: Arc::default(), dir: Arc::new(dir), clock })
     }
 
     /// The directory.
@@ -79,7 +87,8 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         // Whoever asked may have gone: then nobody wants the answer.
         let job = move |worker: &mut Worker| drop(answer.send(work(worker)));
-        self.jobs.send(Box::new(job)).map_err(|_| ended())?;
+        let jobs = self.worker.jobs.as_ref().ok_or_else(ended)?;
+        jobs.send(Box::new(job)).map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
     }
 
@@ -102,6 +111,20 @@ impl Store {
             Ok(())
         })
         .await
+    }
+}
+
+impl Drop for Handle {
+    /// Waits for the thread. A process must not end while it works: the cryptographic library under the database tears
+    /// itself down at exit, and a transaction still running then would crash in it.
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            // Nothing is lost with a thread that panicked: what it had committed is on disk.
+            let _ = thread.join();
+        }
     }
 }
 

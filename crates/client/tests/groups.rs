@@ -1,0 +1,126 @@
+//! Groups of three and more, under both schemes, with members offline, added, removed and leaving.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{PATIENCE, Stage, done, say, sync, texts};
+use conclave_client::{Client, Event, Scheme};
+
+async fn befriend(stage: &Stage, names: &[&str]) -> Vec<Client> {
+    let mut people = Vec::new();
+    for name in names {
+        people.push(stage.person(name).await);
+    }
+    for one in &people {
+        for name in names {
+            // Oneself is refused.
+            let _ = one.add_contact(name).await;
+        }
+    }
+    people
+}
+
+async fn offline_member_gets_everything(scheme: Scheme) {
+    let stage = Stage::open().await;
+    let people = befriend(&stage, &["mike", "sean", "steve"]).await;
+    let [mike, sean, steve] = &people[..] else { panic!() };
+    mike.new_group("Trip", scheme).await.unwrap();
+    done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
+    let mut said = Vec::new();
+    for n in 0..10 {
+        say(mike, "Trip", &format!("mike {n}")).await;
+        sync(sean).await;
+        say(sean, "Trip", &format!("sean {n}")).await;
+        said.extend([format!("mike {n}"), format!("sean {n}")]);
+    }
+    assert_eq!(texts(steve, "Trip").await, said);
+    say(steve, "Trip", "back").await;
+    said.push("back".into());
+    for one in [mike, sean, steve] {
+        assert_eq!(texts(one, "Trip").await, said);
+        assert_eq!(one.group_info("Trip").await.unwrap().members.len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn offline_member_gets_everything_pairwise() {
+    offline_member_gets_everything(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn offline_member_gets_everything_sender_keys() {
+    offline_member_gets_everything(Scheme::SenderKeys).await;
+}
+
+async fn members_come_and_go(scheme: Scheme) {
+    let stage = Stage::open().await;
+    let people = befriend(&stage, &["mike", "sean", "steve"]).await;
+    let [mike, sean, steve] = &people[..] else { panic!() };
+    let dave = stage.person("dave").await;
+    mike.new_group("Trip", scheme).await.unwrap();
+    done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
+    say(mike, "Trip", "before dave").await;
+    // Somebody never met: looked up, added while the others are off, talks at once.
+    done(mike.add("Trip", &["dave"], PATIENCE).await);
+    sync(&dave).await;
+    dave.accept("Trip").await.unwrap();
+    say(&dave, "Trip", "hello").await;
+    assert_eq!(texts(&dave, "Trip").await, ["hello"]);
+    assert_eq!(texts(sean, "Trip").await, ["before dave", "hello"]);
+    // Removed while off: learns by whom, and reads nothing more.
+    done(mike.remove("Trip", &["sean"], PATIENCE).await);
+    say(mike, "Trip", "without sean").await;
+    let events = sync(sean).await;
+    assert!(
+        events.iter().any(|event| matches!(event, Event::Removed { by, .. } if by == "mike")),
+        "{events:?}"
+    );
+    assert_eq!(texts(sean, "Trip").await, ["before dave", "hello"]);
+    assert_eq!(sean.send("Trip", "still here?").await.unwrap_err().code(), "not_in_group");
+    // One leaves; whoever speaks next takes them out.
+    assert_eq!(texts(steve, "Trip").await.last().unwrap(), "without sean");
+    done(steve.leave("Trip", PATIENCE).await);
+    say(&dave, "Trip", "bye steve").await;
+    assert_eq!(texts(mike, "Trip").await, ["before dave", "hello", "without sean", "bye steve"]);
+    for one in [mike, &dave] {
+        let members = one.group_info("Trip").await.unwrap().members;
+        assert_eq!(members.len(), 2, "{members:?}");
+    }
+    assert_eq!(texts(steve, "Trip").await.len(), 3);
+    assert_eq!(steve.group_info("Trip").await.unwrap().state, "left");
+}
+
+#[tokio::test]
+async fn members_come_and_go_pairwise() {
+    members_come_and_go(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn members_come_and_go_sender_keys() {
+    members_come_and_go(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn declined_and_blocked_requests_disappear() {
+    let stage = Stage::open().await;
+    let (mike, dave) = (stage.person("mike").await, stage.person("dave").await);
+    for name in ["One", "Two"] {
+        mike.new_group(name, Scheme::SenderKeys).await.unwrap();
+        done(mike.add(name, &["dave"], PATIENCE).await);
+    }
+    sync(&dave).await;
+    assert_eq!(dave.requests().await.unwrap().len(), 2);
+    dave.decline("One").await.unwrap();
+    dave.block("Two").await.unwrap();
+    sync(&dave).await;
+    assert!(dave.requests().await.unwrap().is_empty());
+    sync(&mike).await;
+    for name in ["One", "Two"] {
+        assert_eq!(mike.group_info(name).await.unwrap().members.len(), 1);
+    }
+    mike.new_group("Three", Scheme::SenderKeys).await.unwrap();
+    done(mike.add("Three", &["dave"], PATIENCE).await);
+    let events = sync(&dave).await;
+    assert!(events.iter().any(|event| matches!(event, Event::LetterDropped { .. })), "{events:?}");
+    assert!(dave.requests().await.unwrap().is_empty());
+}

@@ -16,6 +16,9 @@ use failure::{Exit, Failure};
 use grammar::Cli;
 use settings::Settings;
 
+/// How long what still runs may take to end.
+const LAST_WORDS: std::time::Duration = std::time::Duration::from_millis(500);
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -36,8 +39,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
     let settings = Settings::gather(&cli)?;
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::io("the runtime", &e))?;
     let outcome = runtime.block_on(commands::run(cli.command, &settings));
-    // Not dropped: a thread blocked on a read of the terminal would hold the process.
-    runtime.shutdown_background();
+    // Everything that still runs lets go of its store, and stores are closed before the process ends. Bounded: a thread
+    // blocked on a read of the terminal would hold the process.
+    runtime.shutdown_timeout(LAST_WORDS);
     outcome
 }
 

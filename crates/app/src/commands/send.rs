@@ -12,7 +12,6 @@ use super::session;
 
 /// Send one message.
 pub(crate) async fn run(args: SendArgs, settings: &Settings) -> Result<(), Failure> {
-    let client = session::open(settings).await?;
     let text = if args.text == "-" { standard_input()? } else { args.text };
     if text.is_empty() {
         return Err(Failure::usage(
@@ -20,6 +19,7 @@ pub(crate) async fn run(args: SendArgs, settings: &Settings) -> Result<(), Failu
             "Give a text, or `-` to read standard input.",
         ));
     }
+    let client = session::open(settings).await?;
     let ticket = client.send(&args.target, &text).await?;
     match client.wait(&ticket, settings.timeout).await? {
         Delivery::Sent => Ok(()),

@@ -181,6 +181,29 @@ async fn what_all_have_read_is_served_no_more() {
 }
 
 #[tokio::test]
+async fn a_removed_member_who_was_away_still_reads_up_to_its_removal() {
+    let running = relay().await;
+    let mut mike = Client::connect(&running).await;
+    let (a, b) = channel_of_two(&mut mike, 1).await;
+    let never_claimed = Seat::new(1, 3);
+    mike.post(a.commit(2, 1, vec![never_claimed.open(b"c", 0)])).await;
+    mike.post(a.text(3, 2, "while sean was away")).await;
+    mike.post(a.commit(4, 2, vec![b.close(), never_claimed.close()])).await;
+    mike.post(a.text(5, 3, "without sean")).await;
+    mike.ack(&a, 5).await;
+    assert_eq!(running.sweep().await.unwrap(), 0, "sean holds it");
+    let mut sean = Client::connect(&running).await;
+    assert_eq!(sean.attach(&b, 1).await.head, 4);
+    let entries = sean.entries(&b, 3).await;
+    assert_eq!(entries[1].shared, "while sean was away");
+    assert_eq!(entries[2].shared, "commit 4 at 2");
+    assert_eq!(refusal(&sean.ack(&b, 5).await), Code::Closed, "nothing of what came later is told");
+    assert!(matches!(sean.ack(&b, 4).await, Body::Done(_)));
+    assert_eq!(running.sweep().await.unwrap(), 5);
+    assert_eq!(sean.attach(&b, 4).await.refused, "closed");
+}
+
+#[tokio::test]
 async fn a_stop_ends_connections_at_once() {
     let running = relay().await;
     let mut client = Client::connect(&running).await;

@@ -241,7 +241,13 @@ impl Connection {
         if !attached.is_some_and(|(kept, head)| bool::from(kept.ct_eq(&token)) && cursor <= head) {
             let ask = SeatAsk { channel, seat, token, cursor };
             let standing = self.relay.storage.seats(vec![ask]).await.map_err(broken)?;
-            if let Some(code) = standing.first().and_then(|standing| standing.refused) {
+            // A seat that was closed may still say that it is through.
+            let through = |standing: &&SeatStanding| cursor <= standing.head;
+            let refusal = standing.first().and_then(|standing| match standing.refused {
+                Some(Code::Closed) if through(&standing) => None,
+                refusal => refusal,
+            });
+            if let Some(code) = refusal {
                 return Err(refused(code));
             }
         }

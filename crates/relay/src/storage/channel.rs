@@ -219,7 +219,7 @@ fn acks(t: &mut dyn Tables, cursors: &[Cursor]) -> Result<Outcome> {
     for Cursor { channel, seat, cursor } in cursors {
         let Some(row) = t.channel(channel)? else { continue };
         let Some(mut seat) = t.seat(row.key, seat)? else { continue };
-        let cursor = (*cursor).min(row.head);
+        let cursor = (*cursor).min(seat.closed.unwrap_or(row.head));
         if cursor > seat.cursor {
             seat.cursor = cursor;
             t.set_seat(row.key, &seat)?;

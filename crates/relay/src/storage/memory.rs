@@ -114,7 +114,7 @@ impl ChannelTables for Maps {
     fn least_cursor(&mut self, channel: i64) -> Result<Option<u64>> {
         let seats = self.seats_of.get(&channel).into_iter().flatten();
         let rows = seats.filter_map(|seat| self.seats.get(&(channel, *seat)));
-        Ok(rows.filter(|row| row.closed.is_none()).map(|row| row.cursor).min())
+        Ok(rows.filter(|row| row.still_reads()).map(|row| row.cursor).min())
     }
 
     fn add_entry(&mut self, channel: i64, row: &EntryRow, shared: &Bytes, slices: &Bytes) -> Result<()> {

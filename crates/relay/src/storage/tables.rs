@@ -23,7 +23,7 @@ pub(super) trait ChannelTables {
     fn seat(&mut self, channel: i64, seat: &SeatId) -> Result<Option<SeatRow>>;
     fn add_seat(&mut self, channel: i64, row: &SeatRow) -> Result<()>;
     fn set_seat(&mut self, channel: i64, row: &SeatRow) -> Result<()>;
-    /// The least cursor of the open seats.
+    /// The least cursor of the seats that still read.
     fn least_cursor(&mut self, channel: i64) -> Result<Option<u64>>;
 
     fn add_entry(&mut self, channel: i64, row: &EntryRow, shared: &Bytes, slices: &Bytes) -> Result<()>;
@@ -84,6 +84,13 @@ pub(super) struct SeatRow {
     pub(super) closed: Option<u64>,
     pub(super) cursor: u64,
     pub(super) last: Option<LastPost>,
+}
+
+impl SeatRow {
+    /// Open, or closed and not yet through with what came before.
+    pub(super) fn still_reads(&self) -> bool {
+        self.closed.is_none_or(|closed| self.token.is_some() && self.cursor < closed)
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -82,7 +82,8 @@ impl ChannelTables for SqlTables<'_> {
     }
 
     fn least_cursor(&mut self, channel: i64) -> Result<Option<u64>> {
-        let query = "SELECT min(cursor) FROM seats WHERE channel = ?1 AND closed IS NULL";
+        let query = "SELECT min(cursor) FROM seats
+            WHERE channel = ?1 AND (closed IS NULL OR (token IS NOT NULL AND cursor < closed))";
         let mut statement = self.0.prepare_cached(query).map_err(Failure::storage)?;
         let least: Option<i64> =
             statement.query_row([channel], |row| row.get(0)).map_err(Failure::storage)?;

@@ -26,7 +26,8 @@ CREATE TABLE seats (
     opened INTEGER NOT NULL, after INTEGER NOT NULL, closed INTEGER, cursor INTEGER NOT NULL,
     last_number INTEGER, last_hash BLOB, last_entry INTEGER, last_turn INTEGER, last_at INTEGER,
     UNIQUE (channel, seat));
-CREATE INDEX open_cursors ON seats (channel, cursor) WHERE closed IS NULL;
+CREATE INDEX reading_cursors ON seats (channel, cursor)
+    WHERE closed IS NULL OR (token IS NOT NULL AND cursor < closed);
 
 CREATE TABLE entries (
     key INTEGER PRIMARY KEY, turn INTEGER NOT NULL, seat BLOB NOT NULL, seat_number INTEGER NOT NULL,

@@ -93,7 +93,7 @@ impl Client {
     pub async fn account(&self) -> Result<AccountInfo> {
         self.store
             .view(|tx| {
-                let (account, relay) = (tx.protocol(|cx| Account::load(cx))?, tx.relay()?);
+                let (account, relay) = (tx.protocol(Account::load)?, tx.relay()?);
                 Ok(AccountInfo {
                     handle: account.handle().to_string(),
                     person: account.person().to_string(),
@@ -124,7 +124,7 @@ fn prepare(
 ) -> Result<v1::Register> {
     refuse_second(tx)?;
     tx.set_relay(relay)?;
-    let account = match tx.protocol(|cx| Account::load(cx)) {
+    let account = match tx.protocol(Account::load) {
         Ok(mut account) => {
             tx.protocol(|cx| account.set_handle(handle, cx))?;
             account

@@ -41,7 +41,7 @@ impl Client {
         self.store
             .view(move |tx| {
                 let person = known(tx, &who)?.ok_or(ClientError::UnknownTarget(who))?;
-                let account = tx.protocol(|cx| Account::load(cx))?;
+                let account = tx.protocol(Account::load)?;
                 let list = person.device_list()?;
                 let mine = (account.person(), account.identity_public());
                 Ok(SafetyNumber::between(mine, (list.person(), list.identity())).digits())
@@ -69,7 +69,7 @@ impl Client {
         let (found, relay, own) = self
             .store
             .view(move |tx| {
-                let own = tx.protocol(|cx| Account::load(cx))?.handle().to_string();
+                let own = tx.protocol(Account::load)?.handle().to_string();
                 Ok((known(tx, &name)?, tx.relay()?, own))
             })
             .await?;

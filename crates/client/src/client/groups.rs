@@ -171,7 +171,7 @@ impl Client {
 }
 
 fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
-    let own = *tx.protocol(|cx| Account::load(cx))?.person();
+    let own = *tx.protocol(Account::load)?.person();
     let group = tx.protocol(|cx| Group::load(&conversation.group, cx))?;
     let member = |one: conclave_protocol::group::PersonView| MemberInfo {
         handle: one.handle.to_string(),

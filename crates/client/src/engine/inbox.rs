@@ -58,7 +58,7 @@ impl Session<'_> {
 }
 
 fn take_batch(tx: &Tx, seat: SeatId, group: GroupId, joined: bool, batch: &[v1::Entry]) -> Result<Progress> {
-    let account = tx.protocol(|cx| Account::load(cx))?;
+    let account = tx.protocol(Account::load)?;
     let mut progress = Progress { cursor: 0, joined, broken: false };
     let mut messages = 0;
     for entry in batch {

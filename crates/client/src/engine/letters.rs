@@ -26,7 +26,7 @@ impl Session<'_> {
         let relay = self.relay.id;
         self.store
             .step(move |tx| {
-                let account = tx.protocol(|cx| Account::load(cx))?;
+                let account = tx.protocol(Account::load)?;
                 letters.iter().try_for_each(|letter| take_letter(tx, &account, &relay, &letter.body))
             })
             .await?;

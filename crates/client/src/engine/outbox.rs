@@ -242,13 +242,15 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
 /// Whether an error says that a wish has nothing left to do: somebody else has done it.
 fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
     let What::Change(intent) = what else { return false };
-    match (intent, error) {
-        (Intent::Add(_), ProtocolError::Misuse(Misuse::AlreadyMember)) => true,
-        (Intent::Remove(_) | Intent::Settle, ProtocolError::Misuse(Misuse::NotAMember)) => true,
-        (Intent::Readmit(_), ProtocolError::Misuse(Misuse::NotAMember)) => true,
-        (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack)) => true,
-        _ => false,
-    }
+    matches!(
+        (intent, error),
+        (Intent::Add(_), ProtocolError::Misuse(Misuse::AlreadyMember))
+            | (
+                Intent::Remove(_) | Intent::Settle | Intent::Readmit(_),
+                ProtocolError::Misuse(Misuse::NotAMember)
+            )
+            | (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack))
+    )
 }
 
 /// The relay took the post. Everything but a leave is settled by its entry; `true` if the seat is over with.

@@ -191,7 +191,7 @@ pub(crate) async fn connect(relay: &RelayFacts) -> Result<Link> {
 async fn log_in(store: &Store, link: &Link, relay: &RelayFacts) -> Result<v1::Stock> {
     let (id, hello) = (relay.id, link.hello().clone());
     let login = store.view(move |tx| {
-        let account = tx.protocol(|cx| Account::load(cx))?;
+        let account = tx.protocol(Account::load)?;
         let signature = sign_login(&account, id, &hello)?;
         Ok(v1::Login { device: account.device_id().0.to_vec().into(), signature: signature.into() })
     });

@@ -14,7 +14,7 @@ pub mod refusal;
 pub mod slices;
 
 /// The generated messages of `proto/relay.proto`.
-#[allow(missing_docs, clippy::all)]
+#[allow(missing_docs, clippy::all, rustdoc::all)]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/conclave.v1.rs"));
 }

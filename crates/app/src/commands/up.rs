@@ -90,8 +90,8 @@ fn ask_name(given: Option<String>) -> Result<String, Failure> {
         return Ok(name);
     }
     let fail = |e: std::io::Error| Failure::io("the terminal", &e);
-    eprint!("Your name (a-z, 0-9): ");
-    std::io::stderr().flush().map_err(fail)?;
+    let mut prompt = std::io::stderr();
+    prompt.write_all(b"Your name (a-z, 0-9): ").and_then(|()| prompt.flush()).map_err(fail)?;
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(fail)?;
     Ok(line.trim().to_owned())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::io::IsTerminal;
 
 use conclave_client::{Client, ClientError, Delivery, Message, ReadOptions};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::failure::Failure;
@@ -66,18 +66,17 @@ impl Chat<'_> {
 
     async fn talk(&mut self, typed: bool) -> Result<(), Failure> {
         let mut follow = self.client.follow(&self.target).await?;
-        let mut input = BufReader::new(tokio::io::stdin()).lines();
+        let mut input = typed_lines();
         let mut stop = std::pin::pin!(relay::stopped());
         loop {
             tokio::select! {
                 stopped = &mut stop => return stopped,
-                line = input.next_line(), if self.sending.len() < IN_FLIGHT => {
-                    match line.map_err(|e| Failure::io("standard input", &e))? {
-                        Some(line) if line.is_empty() => (),
-                        Some(line) => self.say(&line, typed).await?,
-                        None => return Ok(()),
-                    }
-                }
+                line = input.recv(), if self.sending.len() < IN_FLIGHT => match line.transpose() {
+                    Ok(Some(line)) if line.is_empty() => (),
+                    Ok(Some(line)) => self.say(&line, typed).await?,
+                    Ok(None) => return Ok(()),
+                    Err(error) => return Err(Failure::io("standard input", &error)),
+                },
                 Some(ended) = self.sending.join_next() => self.note(ended),
                 next = follow.next() => match next {
                     Some(message) => self.show(&message)?,
@@ -121,4 +120,18 @@ impl Chat<'_> {
         }
         self.worst.map_or(Ok(()), |told| Err(told.told()))
     }
+}
+
+/// Standard input line by line, from a thread of its own: a read of a terminal cannot be called off, and must not
+/// hold the process at its end.
+fn typed_lines() -> mpsc::Receiver<std::io::Result<String>> {
+    let (sender, lines) = mpsc::channel(1);
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lines() {
+            if sender.blocking_send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
 }

@@ -45,7 +45,7 @@ pub struct XWingCiphertext([u8; X_WING_CIPHERTEXT]);
 #[derive(TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct XWingSecret(Secret<KemSeed>);
 
-/// What [`seal_to`] makes: 1120 + 16 bytes more than the plaintext, and a length.
+/// Something sealed to an X-Wing key: 1120 + 16 bytes more than the plaintext, and a length.
 #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct SealedTo {
     kem: XWingCiphertext,

@@ -42,6 +42,10 @@ async fn own_posts_come_back_without_their_shared_part() {
         assert!(caught_up_from.iter().all(|entry| entry.shared.is_empty() && !entry.expired));
         assert_eq!(caught_up_from[1].hash, Sha256::digest("mine").to_vec());
     }
+    mike.post(a.text(3, 1, "mine, live")).await;
+    let live = mike.entries(&a, 1).await.remove(0);
+    assert_eq!((live.shared.as_ref(), live.expired), (&b""[..], false));
+    assert_eq!(live.hash, Sha256::digest("mine, live").to_vec());
 }
 
 #[tokio::test]

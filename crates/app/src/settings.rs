@@ -16,6 +16,8 @@ use crate::grammar::Cli;
 pub(crate) struct Settings {
     /// The data directory.
     pub(crate) data: PathBuf,
+    /// Whether that is the one used when none is named.
+    pub(crate) is_default: bool,
     /// Print JSON.
     pub(crate) json: bool,
     /// How long to wait for the relay.
@@ -57,7 +59,13 @@ impl Settings {
         };
         let file = File::load(&data)?;
         let seconds = cli.timeout.or(file.timeout).unwrap_or(DEFAULT_TIMEOUT);
-        Ok(Self { data, json: cli.json, timeout: Duration::from_secs(seconds), file })
+        Ok(Self {
+            data,
+            is_default: cli.data.is_none(),
+            json: cli.json,
+            timeout: Duration::from_secs(seconds),
+            file,
+        })
     }
 }
 

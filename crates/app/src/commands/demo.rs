@@ -119,7 +119,8 @@ impl Stage {
     }
 
     fn run(&self, who: &str, args: &[&str]) -> Result<(), Failure> {
-        output::line(&format!("      {who:>5} $ conclave {}", args.join(" ")))?;
+        let shown: Vec<_> = args.iter().map(|arg| quoted(arg)).collect();
+        output::line(&format!("      {who:>5} $ conclave {}", shown.join(" ")))?;
         self.command(who, args).map(drop)
     }
 
@@ -157,7 +158,8 @@ impl Relay {
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut first).map_err(|e| Failure::io("the relay", &e))?;
         }
-        let told: Value = serde_json::from_str(&first).unwrap_or_default();
+        let told: Value = serde_json::from_str(&first)
+            .map_err(|_| Failure::new(Exit::Refused, "demo", "the relay did not start", ""))?;
         let text = |key: &str| told.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok(Self { child, url: text("url"), address: text("listening") })
     }
@@ -183,6 +185,11 @@ fn process(program: &Path) -> Command {
     }
     command.env(passphrase::VARIABLE, "a demo has no secrets").stdin(Stdio::null());
     command
+}
+
+/// As one would type it.
+fn quoted(arg: &str) -> String {
+    if arg.contains(' ') { format!("\"{arg}\"") } else { arg.to_owned() }
 }
 
 fn tell(text: &str) -> Result<(), Failure> {

@@ -101,23 +101,24 @@ fn tell(account: &AccountInfo, running: Option<&Running>, settings: &Settings) -
     if settings.json {
         return output::json(account);
     }
-    let program = std::env::args().next().unwrap_or_else(|| "conclave".to_owned());
     let name = account.handle.split('@').next().unwrap_or(&account.handle);
+    let program = std::env::args().next().unwrap_or_else(|| "conclave".to_owned());
     let data = settings.data.display();
-    let local = running.is_none_or(|relay| relay.addr.ip().is_loopback()) && is_loopback(&account.relay);
+    let at = if settings.is_default { program.clone() } else { format!("{program} --data {data}") };
     output::line(&format!("You are {}.\n", account.handle))?;
     output::line(&format!("For a friend:  {}  at the relay  {}", account.handle, account.relay))?;
-    if local {
-        output::line(
-            "               (this relay listens on this machine only; nobody elsewhere can reach it)",
-        )?;
+    if is_loopback(&account.relay) {
+        output::line("               (it listens on this machine only; nobody elsewhere can reach it)")?;
     }
-    output::line("\nA second person on this machine, in another terminal:")?;
-    output::line(&format!("  {program} --data {data}-friend up --name friend --relay {}", account.relay))?;
-    output::line(&format!("  {program} --data {data}-friend chat {name}"))?;
+    let friend = if running.is_some() { "friend" } else { "NAME" };
+    if running.is_some() {
+        let theirs = format!("{program} --data {data}-friend");
+        output::line("\nA second person on this machine, each line in a terminal of its own:")?;
+        output::line(&format!("  {theirs} up --name friend --relay {}", account.relay))?;
+        output::line(&format!("  {theirs} contact add {name} && {theirs} chat {name}"))?;
+    }
     output::line("\nYou, in another terminal:")?;
-    output::line(&format!("  {program} --data {data} contact add friend"))?;
-    output::line(&format!("  {program} --data {data} chat friend"))?;
+    output::line(&format!("  {at} contact add {friend} && {at} chat {friend}"))?;
     output::line("\nWhat happens is shown here. Ctrl-C ends it.\n")
 }
 

@@ -64,7 +64,7 @@ async fn oversized_and_misshapen_posts_are_refused_and_write_nothing() {
     let relay = relay().await;
     let mut mike = Client::connect(&relay).await;
     let (a, _) = channel_of_two(&mut mike, 1).await;
-    let seats = |count: u8| (10..count).map(|n| (SeatId::new([n; 16]), vec![0; limits::SLICE_BYTES]));
+    let seats = |count: u8| (10..count).map(|n| (SeatId::new([n; 16]), vec![0; 64 * 1024]));
     let packed = slices::pack(seats(20)).unwrap();
     let mut slice_too_long = packed.to_vec();
     slice_too_long[16..20].copy_from_slice(&(limits::SLICE_BYTES as u32 + 1).to_be_bytes());

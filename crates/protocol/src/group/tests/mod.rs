@@ -378,3 +378,16 @@ fn a_device_that_never_got_the_key_says_so_and_changes_nothing() {
     world.sync_all();
     assert_eq!(texts(&world, 1), ["here it is again"]);
 }
+
+/// 300 devices, the most that sender keys promise, fit the relay's bound of 1 MiB for a slice.
+#[test]
+fn a_welcome_costs_less_than_2_kib_a_device() {
+    let names = ["mike", "sean", "steve", "dave", "anna", "ben"];
+    let mut world = World::new(Scheme::SenderKeys, &names, 1);
+    let ben = world.people[5].person();
+    let post = world.draft(0, &Intent::Add(vec![ben])).unwrap();
+    let welcome = post.slices.iter().map(|slice| slice.bytes.len()).max().unwrap();
+    let fixed = 2 * 1024 + 1120 + 2 * 1024;
+    assert!(welcome <= fixed + 6 * 2048, "{welcome}");
+    assert!(fixed + Scheme::SenderKeys.promise().devices * 2048 <= 1 << 20);
+}

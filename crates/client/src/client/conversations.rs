@@ -112,7 +112,16 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>)
         let direct = with.is_some();
         Group::create(&account, scheme, title, home, seat, direct, cx).map(|group| *group.id())
     })?;
-    tx.add_channel(&Channel { group, channel, seat, token, made: false, posts: 0, asked_at: 0 })?;
+    tx.add_channel(&Channel {
+        group,
+        channel,
+        seat,
+        token,
+        made: false,
+        posts: 0,
+        asked_at: 0,
+        lost: false,
+    })?;
     tx.add_conversation(&group, title, with.map(|person| &person.person), None, State::Member)?;
     Ok(group)
 }

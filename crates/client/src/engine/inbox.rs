@@ -153,7 +153,16 @@ fn take_first(tx: &Tx, account: &Account, seat: SeatId, entry: &v1::Entry) -> Re
     };
     let crate::store::requests::Offer { group: id, channel, token, .. } = offer;
     tx.drop_offer(&seat)?;
-    tx.add_channel(&Channel { group: id, channel, seat, token, made: true, posts: 0, asked_at: 0 })?;
+    tx.add_channel(&Channel {
+        group: id,
+        channel,
+        seat,
+        token,
+        made: true,
+        posts: 0,
+        asked_at: 0,
+        lost: false,
+    })?;
     tx.drop_post(&id)?;
     pin_members(tx, &group)?;
     joined(tx, account, &group, by)?;
@@ -223,6 +232,10 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
         }
         Received::Void(fault) => ignored(tx, group, &fault.to_string()),
         Received::Unreadable { person, fault } => {
+            if fault != PeerFault::Duplicate {
+                // Whatever follows from that sender would be unreadable too: the keys come with a new seat.
+                tx.set_lost(group.id())?;
+            }
             let cause = format!("a message of {} cannot be read here: {fault}", shown(tx, &person)?);
             ignored(tx, group, &cause)
         }

@@ -82,7 +82,8 @@ fn lost_groups(tx: &Tx) -> Result<Vec<GroupId>> {
     let mut lost = Vec::new();
     for channel in tx.channels()? {
         let asked_lately = tx.now.0 < channel.asked_at.saturating_add(ASK_AGAIN);
-        if !asked_lately && tx.protocol(|cx| Ok(Group::load(&channel.group, cx)?.is_stranded()))? {
+        let stranded = tx.protocol(|cx| Ok(Group::load(&channel.group, cx)?.is_stranded()))?;
+        if !asked_lately && (stranded || channel.lost) {
             lost.push(channel.group);
         }
     }

@@ -20,9 +20,11 @@ pub(crate) struct Channel {
     pub(crate) posts: u64,
     /// When this device last asked to be let in again.
     pub(crate) asked_at: u64,
+    /// Whether this device lacks keys that it can only get by being let in again.
+    pub(crate) lost: bool,
 }
 
-const COLUMNS: &str = "grp, channel, seat, token, made, posts, asked_at";
+const COLUMNS: &str = "grp, channel, seat, token, made, posts, asked_at, lost";
 
 impl Channel {
     fn read(row: &Row) -> rusqlite::Result<Self> {
@@ -34,6 +36,7 @@ impl Channel {
             made: row.get(4)?,
             posts: row.get::<_, i64>(5)?.unsigned_abs(),
             asked_at: row.get::<_, i64>(6)?.unsigned_abs(),
+            lost: row.get(7)?,
         })
     }
 }
@@ -65,7 +68,7 @@ impl Tx<'_> {
         let sql =
             "INSERT INTO channels (grp, channel, seat, token, made, posts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT (grp) DO UPDATE SET
-                   channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, open = 1";
+                   channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, lost = 0, open = 1";
         let Channel { group, channel, seat, token, made, posts, .. } = channel;
         let posts = signed(*posts);
         let mut write = self.db.prepare_cached(sql)?;
@@ -86,6 +89,11 @@ impl Tx<'_> {
     /// This device asked to be let in again.
     pub(crate) fn set_asked(&self, group: &GroupId) -> Result<()> {
         self.set_channel(group, "asked_at", signed(self.now.0))
+    }
+
+    /// This device lacks keys that it can only get by being let in again.
+    pub(crate) fn set_lost(&self, group: &GroupId) -> Result<()> {
+        self.set_channel(group, "lost", 1)
     }
 
     /// The seat is closed: it is attached no more.

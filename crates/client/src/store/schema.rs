@@ -65,6 +65,7 @@ CREATE TABLE IF NOT EXISTS channels (
     made INTEGER NOT NULL,
     posts INTEGER NOT NULL DEFAULT 0,
     asked_at INTEGER NOT NULL DEFAULT 0,
+    lost INTEGER NOT NULL DEFAULT 0,
     open INTEGER NOT NULL DEFAULT 1
 );
 -- Seats offered by letters, not yet joined.

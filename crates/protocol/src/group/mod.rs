@@ -12,7 +12,9 @@ mod follow;
 mod letter;
 mod message;
 mod pairwise;
+mod pending;
 mod post;
+mod received;
 mod seal;
 mod send;
 mod sender_keys;
@@ -24,21 +26,22 @@ pub use crate::roster::{Policy, Right, Role};
 pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
-pub use follow::{Happened, Received, ReceivedMessage, ViewCheck};
+
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
+pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
 pub use welcome::Joining;
 
 use crate::codec::VLBytes;
 use crate::identity::{Account, DeviceList, Handle};
 use crate::primitives::kdf;
-use crate::primitives::secret::{Secret, Seed};
 use crate::primitives::sign::VerifyingKey;
 use crate::roster::{Commit, Leaf, LeafSecrets, Member, Roster, RosterBody, SUITE, SignedLeave, VERSION};
 use crate::vault::{Row, delete_all, key, load, save};
-use crate::{Context, DeviceId, Digest, Error, GroupId, MessageId, Misuse, PersonId, Result, SeatId, labels};
+use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PersonId, Result, SeatId, labels};
 use cipher::Room;
 use epoch::{Epoch, EpochKeys};
+use pending::{Pending, PendingChat, PendingCommit, PendingWhat};
 use seal::Place;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -116,35 +119,6 @@ enum Inner {
     Chat(message::Chat) = 1,
     Commit(Commit) = 2,
     Leave(SignedLeave) = 3,
-}
-
-/// An own post whose fate is not known yet: stored before it is sent, merged at acceptance, dropped on conflict.
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Pending {
-    hash: [u8; 32],
-    what: PendingWhat,
-}
-
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-#[allow(clippy::large_enum_variant, reason = "lives for one step; boxing would only move the copy")]
-#[repr(u8)]
-enum PendingWhat {
-    Chat(PendingChat) = 1,
-    Commit(PendingCommit) = 2,
-    Leave = 3,
-}
-
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct PendingChat {
-    id: MessageId,
-    handed: Vec<DeviceId>,
-}
-
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct PendingCommit {
-    commit: Commit,
-    seed: Option<Secret<Seed>>,
-    leaf: Option<LeafSecrets>,
 }
 
 impl Group {

@@ -4,8 +4,8 @@
 //! adder's view and the commit come as hashes; they extend the running hash.
 
 use super::epoch::Epoch;
-use super::follow::{Received, happened};
 use super::letter::Invitation;
+use super::received::{Received, happened};
 use super::{Body, Entry, Group, State, Status, view_next};
 use crate::codec::{self, VLBytes};
 use crate::identity::Account;

@@ -1,7 +1,7 @@
 //! A relay in memory that keeps one log, and the people around it.
 
 use super::super::*;
-use crate::Timestamp;
+use crate::{MessageId, Timestamp};
 use crate::content::Content;
 use crate::session::{Stock, replenish};
 use crate::testing::Bench;

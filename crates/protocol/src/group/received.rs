@@ -1,0 +1,121 @@
+//! What an entry of the log meant, told to the client.
+
+use crate::content::Content;
+use crate::roster::{Change, Commit, Role};
+use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
+
+/// What an entry meant.
+#[derive(Debug)]
+pub enum Received {
+    /// Somebody said something.
+    Message(ReceivedMessage),
+    /// The own pending post is in the log, and merged.
+    Accepted {
+        /// The message it was, if it was one.
+        message: Option<MessageId>,
+        /// What it changed, if it was a commit.
+        changes: Vec<Happened>,
+        /// The epoch after it.
+        epoch: u64,
+    },
+    /// Somebody's commit moved the group.
+    Committed {
+        /// Whose.
+        author: PersonId,
+        /// What it changed.
+        changes: Vec<Happened>,
+        /// The epoch after it.
+        epoch: u64,
+        /// The relay opened or closed other seats than the commit says.
+        seats_differ: bool,
+    },
+    /// Somebody leaves: the removal is to be committed.
+    LeaveRequested {
+        /// Who.
+        person: PersonId,
+    },
+    /// This device is out.
+    Removed {
+        /// By whom.
+        by: PersonId,
+    },
+    /// Void for everybody: passed over.
+    Void(PeerFault),
+    /// Authentic, but this device lacks what opens it: ask to rejoin.
+    Unreadable {
+        /// From whom.
+        person: PersonId,
+        /// Why.
+        fault: PeerFault,
+    },
+    /// The group moved on without this device: it must rejoin.
+    Stranded(PeerFault),
+    /// Only a hash: nothing to see.
+    Unseen,
+}
+
+/// A message, opened.
+#[derive(Debug)]
+pub struct ReceivedMessage {
+    /// Its id, the same in every re-seal.
+    pub id: MessageId,
+    /// From whom.
+    pub person: PersonId,
+    /// From which device.
+    pub device: DeviceId,
+    /// What it says.
+    pub content: Content,
+    /// The sender's clock.
+    pub sent_at: Timestamp,
+    /// The epoch.
+    pub epoch: u64,
+    /// Whether the sender saw the same log.
+    pub view: ViewCheck,
+    /// Earlier messages of the sender are missing here.
+    pub gap: bool,
+}
+
+/// How the sender's view of the log compares with the own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ViewCheck {
+    /// The same.
+    Same,
+    /// Too old, or from before this device joined.
+    Unchecked,
+    /// Another log: proof of a fork.
+    Differs,
+}
+
+/// What a commit changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Happened {
+    /// A person came in.
+    Added(PersonId),
+    /// A person was removed.
+    Removed(PersonId),
+    /// A person left.
+    Left(PersonId),
+    /// A new name.
+    Renamed(String),
+    /// A new role.
+    Role(PersonId, Role),
+    /// A device brought fresh secrets.
+    Healed(DeviceId),
+    /// A device was let in again.
+    Rejoined(DeviceId),
+}
+
+/// What a commit changes, for people.
+pub(super) fn happened(commit: &Commit) -> Vec<Happened> {
+    let draft = &commit.body.draft;
+    let changes = draft.changes.iter().map(|change| match change {
+        Change::Add(member) => Happened::Added(member.person),
+        Change::Remove(person) => Happened::Removed(*person),
+        Change::Leave(leave) => Happened::Left(leave.request.person),
+        Change::Rename(name) => Happened::Renamed(String::from_utf8_lossy(name.as_slice()).into_owned()),
+        Change::Role(person, role) => Happened::Role(*person, *role),
+        Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
+    });
+    let healed = draft.leaf.as_ref().map(|leaf| Happened::Healed(leaf.device));
+    changes.chain(healed).collect()
+}

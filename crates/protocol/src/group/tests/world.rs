@@ -1,10 +1,10 @@
 //! A relay in memory that keeps one log, and the people around it.
 
 use super::super::*;
-use crate::{MessageId, Timestamp};
 use crate::content::Content;
 use crate::session::{Stock, replenish};
 use crate::testing::Bench;
+use crate::{MessageId, Timestamp};
 use std::collections::BTreeMap;
 
 /// One person with one device.

@@ -211,6 +211,11 @@ pub(crate) enum GroupCommand {
         /// The new name
         name: String,
     },
+    /// Bring fresh secrets into a group: what was stolen before opens nothing after
+    Heal {
+        /// Name or id
+        group: String,
+    },
     /// Say what somebody may do
     Role {
         /// Name or id
@@ -247,9 +252,9 @@ impl SchemeName {
 /// The roles a member can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RoleName {
-    /// May talk
+    /// Talks, adds people, renames the group
     Member,
-    /// May also add, remove and rename
+    /// Also removes people and gives roles
     Administrator,
 }
 

@@ -113,6 +113,12 @@ fn a_relay_that_is_down_is_unreachable_and_a_message_is_queued() {
         .newcomer("steve")
         .fails(69, &["account", "create", "steve", "--relay", &world.url, "--timeout", "1"]);
     assert_eq!(mike.fails(75, &["send", "sean", "second", "--timeout", "1"]), "queued");
+    let stored = mike.run(&["read", "sean", "--timeout", "1"]);
+    assert_eq!(stored.status.code(), Some(69), "the exit code says that there may be more");
+    assert!(
+        String::from_utf8_lossy(&stored.stdout).contains("mike: first"),
+        "what is stored is shown all the same"
+    );
     world.start_relay();
     mike.ok(&["sync"]);
     assert_eq!(texts(&sean.read("mike")), ["first", "second"]);

@@ -1,4 +1,4 @@
-//! Somebody unknown writes or invites: it is a request, kept and shown only once it is accepted.
+//! Around the story: somebody unknown writes or invites, names collide, a group's properties change.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
 mod support;
@@ -79,4 +79,30 @@ fn a_name_that_is_taken_gets_a_number_and_ids_always_work() {
     assert_eq!(sean.texts(second.trim()), ["in the second"]);
     assert!(sean.texts(first.trim()).is_empty());
     assert!(sean.texts("Trip").is_empty());
+}
+
+#[test]
+fn a_group_is_renamed_healed_and_given_another_administrator() {
+    let world = World::new();
+    let (mike, sean) = mike_and_sean(&world);
+    sean.ok(&["contact", "add", "mike"]);
+    let id = mike.ok(&["group", "new", "Trip", "--scheme", "pairwise"]);
+    let info = |who: &Person| -> serde_json::Value {
+        who.ok(&["sync"]);
+        serde_json::from_str(&who.ok(&["group", "info", id.trim(), "--json"])).unwrap()
+    };
+    mike.ok(&["group", "add", "Trip", "sean"]);
+    sean.ok(&["sync"]);
+    sean.ok(&["group", "rename", "Trip", "Mine"]);
+    assert_eq!(info(&mike)["title"], "Mine");
+    let before = info(&mike)["epoch"].as_u64().unwrap();
+    mike.ok(&["group", "heal", id.trim()]);
+    assert_eq!(info(&mike)["epoch"].as_u64().unwrap(), before + 1);
+    sean.fails(1, &["group", "remove", id.trim(), "mike"]);
+    mike.ok(&["group", "role", id.trim(), "sean", "administrator"]);
+    sean.ok(&["sync"]);
+    sean.ok(&["group", "remove", id.trim(), "mike"]);
+    assert_eq!(sean.members(id.trim()), [&*sean.handle]);
+    mike.ok(&["sync"]);
+    mike.fails(1, &["send", id.trim(), "am I out?"]);
 }

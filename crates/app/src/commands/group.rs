@@ -19,6 +19,7 @@ pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<()
         GroupCommand::Remove { group, who } => done(client.remove(&group, &who, wait).await?),
         GroupCommand::Leave { group } => done(client.leave(&group, wait).await?),
         GroupCommand::Rename { group, name } => done(client.rename(&group, &name, wait).await?),
+        GroupCommand::Heal { group } => done(client.heal(&group, wait).await?),
         GroupCommand::Role { group, who, role } => {
             done(client.set_role(&group, &who, role_of(role), wait).await?)
         }

@@ -149,6 +149,17 @@ pub struct Limits {
     pub letters: Rate,
     /// Handles made from one address.
     pub registrations: Rate,
+    /// Devices asked for in `TakeKeys` from one address without a login.
+    pub foreign_takes: Rate,
+    /// One-time keys of one device given to one address without a login; beyond
+    /// it come the last-resort ones, and no refusal.
+    pub foreign_takes_of_one: Rate,
+    /// One-time keys of one device given to all addresses without a login.
+    pub foreign_takes_in_all: Rate,
+    /// Letters from one address without a login.
+    pub foreign_letters: Rate,
+    /// Letters to one device from one address without a login.
+    pub foreign_letters_to_one: Rate,
 }
 
 impl Default for Limits {
@@ -166,6 +177,11 @@ impl Default for Limits {
             takes_of_one: Rate::new(20.0, 0.01),
             letters: Rate::new(100.0, 0.2),
             registrations: Rate::new(10.0, 0.01),
+            foreign_takes: Rate::new(500.0, 1.0),
+            foreign_takes_of_one: Rate::new(5.0, 0.002),
+            foreign_takes_in_all: Rate::new(30.0, 0.001),
+            foreign_letters: Rate::new(30.0, 0.05),
+            foreign_letters_to_one: Rate::new(5.0, 0.005),
         }
     }
 }

@@ -45,11 +45,24 @@ impl Relay {
         self.now().saturating_sub(self.retention_ms())
     }
 
-    /// Draws from a bucket of an address.
-    pub(crate) fn limit_address(&self, what: &str, rate: Rate, amount: f64, peer: IpAddr) -> Result<(), u64> {
+    /// Draws from a bucket of an address, where it matters one for each thing
+    /// it asks `about`.
+    pub(crate) fn limit_address(
+        &self,
+        what: &str,
+        rate: Rate,
+        amount: f64,
+        peer: IpAddr,
+        about: &[u8],
+    ) -> Result<(), u64> {
+        let rate = self.rate_for(peer, rate);
+        self.limiter.take(rate, amount, &[what.as_bytes(), &network(peer), about])
+    }
+
+    /// A rate by address as this address has it.
+    pub(crate) fn rate_for(&self, peer: IpAddr, rate: Rate) -> Rate {
         let factor = if peer.is_loopback() { LOOPBACK_FACTOR } else { 1.0 };
-        let rate = Rate::new(rate.burst * factor, rate.per_second * factor);
-        self.limiter.take(rate, amount, &[what.as_bytes(), &network(peer)])
+        Rate::new(rate.burst * factor, rate.per_second * factor)
     }
 
     /// One operation's outcome.

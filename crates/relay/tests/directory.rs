@@ -66,12 +66,9 @@ async fn a_login_is_for_this_relay_this_connection_and_this_device() {
     let cut = mike.sign(&other.hello).slice(..63);
     assert_eq!(refusal(&other.ask(login(&mike, cut)).await), Code::BadSignature);
     assert_eq!(refusal(&other.login(&Device::new("nobody")).await), Code::UnknownDevice);
-    for request in [
-        Request::Publish(v1::Publish::default()),
-        take(&[&mike]),
-        send(&mike, "x"),
-        Request::AckLetters(v1::AckLetters { up_to: 1 }),
-    ] {
+    for request in
+        [Request::Publish(v1::Publish::default()), Request::AckLetters(v1::AckLetters { up_to: 1 })]
+    {
         assert_eq!(refusal(&other.ask(request).await), Code::LoginNeeded);
     }
     assert_eq!(other.login(&mike).await, Body::Stock(v1::Stock { one_time_prekeys: 12, join_keys: 12 }));
@@ -144,8 +141,13 @@ async fn keys_are_handed_out_once_and_their_owner_hears_of_a_low_stock() {
     let publish = v1::Publish { device_list: Bytes::new(), keys: Some(keys("more", 5)) };
     let stock = v1::Stock { one_time_prekeys: 14, join_keys: 14 };
     assert_eq!(mike.ask(Request::Publish(publish)).await, Body::Stock(stock));
-    let too_many = v1::Publish { device_list: Bytes::new(), keys: Some(keys("more", 90)) };
-    assert_eq!(refusal(&mike.ask(Request::Publish(too_many)).await), Code::StockFull);
+    let newer = v1::Publish { device_list: Bytes::new(), keys: Some(keys("newer", 90)) };
+    let full = v1::Stock { one_time_prekeys: 100, join_keys: 100 };
+    assert_eq!(mike.ask(Request::Publish(newer)).await, Body::Stock(full));
+    let Body::Keys(taken) = sean.ask(take(&[&m])).await else { panic!() };
+    assert_eq!(taken.devices[0].one_time_prekey, "mike prekey 7", "the four oldest had to go");
+    let too_many = v1::Publish { device_list: Bytes::new(), keys: Some(keys("more", 101)) };
+    assert_eq!(refusal(&mike.ask(Request::Publish(too_many)).await), Code::TooLarge);
 }
 
 #[tokio::test]
@@ -184,6 +186,91 @@ async fn nobody_drains_the_one_time_keys_of_another() {
         (&b""[..], &b"mike last resort"[..])
     );
     assert_eq!(client.login(&mike).await, Body::Stock(v1::Stock { one_time_prekeys: 10, join_keys: 10 }));
+}
+
+#[tokio::test]
+async fn a_member_of_another_relay_takes_keys_and_writes_without_login() {
+    let relay = relay().await;
+    let (mut mike, mut stranger) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let m = Device::new("mike");
+    mike.register(&m).await;
+    let Body::Keys(taken) = stranger.ask(take(&[&m, &Device::new("nobody")])).await else { panic!() };
+    assert_eq!(taken.devices.len(), 1);
+    assert_eq!(
+        (taken.devices[0].one_time_prekey.as_ref(), taken.devices[0].join_key.as_ref()),
+        (&b"mike prekey 0"[..], &b"mike join 0"[..])
+    );
+    for _ in 0..2 {
+        assert!(matches!(stranger.ask(send(&m, "from afar")).await, Body::Done(_)), "a lost answer");
+    }
+    let Body::Letters(arrived) = mike.push().await else { panic!() };
+    assert_eq!(arrived.letters.iter().map(|letter| letter.body.as_ref()).collect::<Vec<_>>(), [b"from afar"]);
+    mike.ask(Request::Credit(v1::Credit::default())).await;
+    assert!(mike.no_push_waits(), "the repeat brings no second letter");
+    assert_eq!(refusal(&stranger.ask(send(&Device::new("nobody"), "x")).await), Code::UnknownDevice);
+}
+
+#[tokio::test]
+async fn without_login_nobody_drains_keys_floods_an_inbox_or_takes_the_rate_of_members() {
+    // Loopback has a hundred times as much.
+    let limits = Limits {
+        foreign_takes_of_one: Rate::new(0.02, 0.0),
+        foreign_letters_to_one: Rate::new(0.03, 0.0),
+        foreign_takes: Rate::new(0.06, 0.0),
+        ..Limits::default()
+    };
+    let relay = serve(Config { limits, ..Config::default() }).await.unwrap();
+    let (mut mike, mut thief) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let (m, s) = (Device::new("mike"), Device::new("sean"));
+    mike.register(&m).await;
+    for (given, last) in [(true, false), (true, false), (false, true), (false, true)] {
+        let Body::Keys(keys) = thief.ask(take(&[&m])).await else { panic!() };
+        assert_eq!(!keys.devices[0].one_time_prekey.is_empty(), given);
+        assert_eq!(keys.devices[0].join_key == "mike last resort", last);
+    }
+    // Another connection of the same address is the same stranger.
+    let mut again = Client::connect(&relay).await;
+    again.ask(take(&[&m])).await;
+    again.ask(take(&[&m])).await;
+    assert_eq!(refusal(&again.ask(take(&[&m])).await), Code::RateLimited);
+    for text in ["one", "two", "three"] {
+        assert!(matches!(thief.ask(send(&m, text)).await, Body::Done(_)));
+    }
+    assert_eq!(refusal(&thief.ask(send(&m, "four")).await), Code::RateLimited);
+    let mut sean = Client::connect(&relay).await;
+    sean.register(&s).await;
+    let Body::Keys(keys) = sean.ask(take(&[&m])).await else { panic!() };
+    assert_eq!(keys.devices[0].one_time_prekey, "mike prekey 2", "who is logged in draws from its own rates");
+    assert!(matches!(sean.ask(send(&m, "five")).await, Body::Done(_)));
+}
+
+#[tokio::test]
+async fn all_strangers_together_get_so_many_one_time_keys_of_a_device_and_no_more() {
+    let limits = Limits { foreign_takes_in_all: Rate::new(0.04, 0.0), ..Limits::default() };
+    let relay = serve(Config { limits, ..Config::default() }).await.unwrap();
+    let (mut mike, mut stranger) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let m = Device::new("mike");
+    mike.register(&m).await;
+    for n in 0..8 {
+        let Body::Keys(keys) = stranger.ask(take(&[&m])).await else { panic!() };
+        assert_eq!(keys.devices[0].one_time_prekey.is_empty(), n >= 4, "{n}");
+    }
+    assert_eq!(mike.login(&m).await, Body::Stock(v1::Stock { one_time_prekeys: 8, join_keys: 8 }));
+}
+
+#[tokio::test]
+async fn strangers_fill_half_of_an_inbox_and_members_the_rest() {
+    let relay = relay().await;
+    let (mut mike, mut stranger) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let (m, s) = (Device::new("mike"), Device::new("sean"));
+    mike.register(&m).await;
+    for n in 0..limits::FOREIGN_LETTERS_PER_INBOX {
+        assert!(matches!(stranger.ask(send(&m, format!("letter {n}"))).await, Body::Done(_)));
+    }
+    assert_eq!(refusal(&stranger.ask(send(&m, "one more")).await), Code::InboxFull);
+    let mut sean = Client::connect(&relay).await;
+    sean.register(&s).await;
+    assert!(matches!(sean.ask(send(&m, "of a member")).await, Body::Done(_)));
 }
 
 #[tokio::test]

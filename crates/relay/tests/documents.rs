@@ -25,7 +25,7 @@ macro_rules! constants {
 fn the_table_of_limits_is_that_of_the_constants() {
     let constants = constants![
         FRAME_BYTES POST_BYTES SHARED_BYTES SLICE_BYTES SEAT_CHANGES_PER_POST LETTERS_PER_POST LETTER_BYTES
-        LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
+        LETTERS_PER_INBOX FOREIGN_LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
         DEVICE_LIST_BYTES LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
         MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
     ];
@@ -63,6 +63,11 @@ fn the_table_of_rates_is_that_of_the_defaults() {
         ("takes_of_one", limits.takes_of_one),
         ("letters", limits.letters),
         ("registrations", limits.registrations),
+        ("foreign_takes", limits.foreign_takes),
+        ("foreign_takes_of_one", limits.foreign_takes_of_one),
+        ("foreign_takes_in_all", limits.foreign_takes_in_all),
+        ("foreign_letters", limits.foreign_letters),
+        ("foreign_letters_to_one", limits.foreign_letters_to_one),
     ];
     for (name, rate) in rates {
         assert_eq!(table[name][..2], [rate.burst.to_string(), rate.per_second.to_string()], "{name}");

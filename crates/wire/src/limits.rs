@@ -18,6 +18,9 @@ pub const LETTERS_PER_POST: usize = 1024;
 pub const LETTER_BYTES: usize = 4 * 1024;
 /// Letters waiting in one device's inbox.
 pub const LETTERS_PER_INBOX: usize = 64;
+/// Letters from senders without a login are taken up to this many waiting ones:
+/// strangers leave room for the others.
+pub const FOREIGN_LETTERS_PER_INBOX: usize = 32;
 /// Seats attached by one connection.
 pub const SEATS_PER_CONNECTION: usize = 2000;
 /// Open seats of one channel.

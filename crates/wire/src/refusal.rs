@@ -58,8 +58,6 @@ codes! {
     RegistrationClosed = "registration_closed", "this relay takes no new accounts";
     /// The invite code is missing or wrong.
     BadInvite = "bad_invite", "the invite code is missing or not valid at this relay";
-    /// The device has all the one-time keys it may have here.
-    StockFull = "stock_full", "enough one-time keys are stored already";
     /// The inbox of an addressed device is full.
     InboxFull = "inbox_full", "an inbox is full: try again once its owner has been online";
     /// There is no such channel.

@@ -172,8 +172,6 @@ impl<'s> Session<'s> {
                 self.store.step(move |tx| tx.set_number(Fact::ListPublished, version)).await
             }
             Ok(_) => Err(answer_fault()),
-            // Enough are stored already: nothing is lacking.
-            Err(ClientError::Refused { code, .. }) if code == "stock_full" => Ok(()),
             Err(error) => Err(error),
         }
     }

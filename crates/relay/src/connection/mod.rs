@@ -1,10 +1,11 @@
 //! One client's WebSocket: reads requests, answers them, pushes what its seats
 //! and its device wait for. One task reads and decides, one writes.
 //!
-//! Not here: the single requests (`requests`, `post`), which entries are next
+//! Not here: the single requests (`requests`, `people`, `post`), which entries are next
 //! (`follow`).
 
 mod follow;
+mod people;
 mod post;
 mod requests;
 

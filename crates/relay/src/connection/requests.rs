@@ -1,18 +1,16 @@
-//! The requests of a client, one function each: its form, its rate, what the
-//! storage does for it. Posts have a file of their own.
+//! The requests of a client, and those about channels, one function each: its
+//! form, its rate, what the storage does for it. Those about people (`people`)
+//! and posts (`post`) have files of their own.
 
 use bytes::Bytes;
-use conclave_wire::auth::{is_name, login_bytes};
 use conclave_wire::v1::{self, Refused, client_frame::Request, server_frame::Body};
-use conclave_wire::{ChannelId, Code, DeviceId, PersonId, SeatId, limits};
-use ed25519_dalek::{Signature, VerifyingKey};
+use conclave_wire::{ChannelId, Code, SeatId, limits};
 use subtle::ConstantTimeEq;
 
-use super::post::{self, letter, wire_code};
+use super::post::{self, wire_code};
 use super::{Alive, Connection};
-use crate::config::Registration;
 use crate::relay::{failed, refusal_frame};
-use crate::storage::{Hash, KeysOp, Op, Outcome, RegisterOp, SeatAsk, SeatStanding, StorageError, Take};
+use crate::storage::{Hash, Op, Outcome, SeatAsk, SeatStanding, StorageError};
 
 /// An answer, or why not.
 pub(super) type Answer<T> = Result<T, Box<Body>>;
@@ -62,127 +60,9 @@ impl Connection {
         }
     }
 
-    async fn login(&mut self, login: v1::Login) -> Answer<Body> {
-        let device = DeviceId::try_from(&login.device).map_err(malformed)?;
-        let key = self.relay.storage.device_key(device).await.map_err(broken)?;
-        let key = key.ok_or_else(|| refused(Code::UnknownDevice))?;
-        self.verify(&device, &key, &login.signature)?;
-        self.logged_in(device);
-        self.relay.storage.stock(device).await.map(Body::Stock).map_err(broken)
-    }
-
-    fn verify(&self, device: &DeviceId, key: &[u8; 32], signature: &Bytes) -> Answer<()> {
-        let bad = || refused(Code::BadSignature);
-        let key = VerifyingKey::from_bytes(key).map_err(|_| bad())?;
-        let signature = Signature::from_slice(signature).map_err(|_| bad())?;
-        let signed = login_bytes(&self.relay.id, &self.challenge, device);
-        key.verify_strict(&signed, &signature).map_err(|_| bad())
-    }
-
-    fn logged_in(&mut self, device: DeviceId) {
-        if let Some(before) = self.device.replace(device) {
-            self.relay.hub.logout(&before, &self.mailbox);
-        }
-        self.letters = 0;
-        self.relay.hub.login(device, &self.mailbox);
-        self.mailbox.wake_letters();
-    }
-
-    async fn register(&mut self, register: v1::Register) -> Answer<Body> {
-        self.may_register(&register.invite)?;
-        if !is_name(&register.name) {
-            return Err(refused(Code::BadName));
-        }
-        let device = DeviceId::try_from(&register.device).map_err(malformed)?;
-        let device_key =
-            <[u8; 32]>::try_from(register.device_key.as_ref()).map_err(|_| refused(Code::Malformed))?;
-        self.verify(&device, &device_key, &register.signature)?;
-        let person = PersonId::try_from(&register.person).map_err(malformed)?;
-        check_size(&register.device_list, limits::DEVICE_LIST_BYTES)?;
-        let keys = keys(register.keys.unwrap_or_default())?;
-        let name = register.name;
-        let handle = format!("{name}@{}", self.relay.host);
-        let op = RegisterOp { name, person, device, device_key, device_list: register.device_list, keys };
-        match self.apply(Op::Register(Box::new(op))).await? {
-            Outcome::Stock(stock) => {
-                self.logged_in(device);
-                Ok(Body::Registered(v1::Registered { handle, stock: Some(stock) }))
-            }
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    fn may_register(&self, invite: &str) -> Answer<()> {
-        let relay = &self.relay;
-        let rate = relay.config.limits.registrations;
-        relay.limit_address("register", rate, 1.0, self.peer).map_err(rate_limited)?;
-        match &relay.config.registration {
-            Registration::Open => Ok(()),
-            Registration::Closed => Err(refused(Code::RegistrationClosed)),
-            Registration::Invite(codes) => {
-                // Hashed first, so that lengths do not show; every code is compared.
-                let given = hash(&Bytes::copy_from_slice(invite.as_bytes()));
-                let same = |code: &String| bool::from(post::sha256(code.as_bytes()).ct_eq(&given));
-                let found = codes.iter().filter(|code| same(code)).count() > 0;
-                let known = found && !invite.is_empty() && invite.len() <= limits::INVITE_BYTES;
-                if known { Ok(()) } else { Err(refused(Code::BadInvite)) }
-            }
-        }
-    }
-
-    async fn publish(&mut self, publish: v1::Publish) -> Answer<Body> {
-        let device = self.device()?;
-        check_size(&publish.device_list, limits::DEVICE_LIST_BYTES)?;
-        let keys = keys(publish.keys.unwrap_or_default())?;
-        match self.apply(Op::Publish { device, device_list: publish.device_list, keys }).await? {
-            Outcome::Stock(stock) => Ok(Body::Stock(stock)),
-            other => Err(unexpected(&other)),
-        }
-    }
-
-    async fn lookup(&mut self, lookup: v1::Lookup) -> Answer<Body> {
-        let asked = lookup.names.len() + lookup.persons.len();
-        if asked > limits::LOOKUPS_PER_REQUEST {
-            return Err(refused(Code::TooLarge));
-        }
-        let rate = self.relay.config.limits.lookups;
-        self.relay.limit_address("lookup", rate, asked.max(1) as f64, self.peer).map_err(rate_limited)?;
-        let names = lookup.names.into_iter().filter(|name| is_name(name)).collect();
-        let persons =
-            lookup.persons.iter().map(PersonId::try_from).collect::<Result<_, _>>().map_err(malformed)?;
-        let persons = self.relay.storage.people(names, persons).await.map_err(broken)?;
-        Ok(Body::Directory(v1::Directory { persons }))
-    }
-
-    async fn take_keys(&mut self, take: v1::TakeKeys) -> Answer<Body> {
-        let requester = self.device()?;
-        let asked = take.devices.len();
-        if asked > limits::TAKES_PER_REQUEST {
-            return Err(refused(Code::TooLarge));
-        }
-        let (rate, rate_of_one) = (self.relay.config.limits.takes, self.relay.config.limits.takes_of_one);
-        let limiter = &self.relay.limiter;
-        limiter.take(rate, asked.max(1) as f64, &[b"take", requester.as_ref()]).map_err(rate_limited)?;
-        let one = |request: v1::KeyRequest| {
-            let device = DeviceId::try_from(&request.device).map_err(malformed)?;
-            let key: [&[u8]; 3] = [b"take of one", requester.as_ref(), device.as_ref()];
-            let one_time = limiter.take(rate_of_one, 1.0, &key).is_ok();
-            let prekey = request.prekey && asked <= limits::TAKES_WITH_PREKEYS;
-            Ok(Take { device, prekey, join_key: request.join_key, one_time })
-        };
-        let takes = take.devices.into_iter().map(one).collect::<Answer<Vec<_>>>()?;
-        match self.apply(Op::TakeKeys(takes)).await? {
-            Outcome::Keys { keys, low } => {
-                low.iter().for_each(|device| self.relay.hub.low_stock(device));
-                Ok(Body::Keys(v1::Keys { devices: keys }))
-            }
-            other => Err(unexpected(&other)),
-        }
-    }
-
     async fn create_channel(&mut self, create: v1::CreateChannel) -> Answer<Body> {
         let rate = self.relay.config.limits.channels;
-        self.relay.limit_address("channel", rate, 1.0, self.peer).map_err(rate_limited)?;
+        self.relay.limit_address("channel", rate, 1.0, self.peer, &[]).map_err(rate_limited)?;
         let channel = ChannelId::try_from(&create.channel).map_err(malformed)?;
         let seat = SeatId::try_from(&create.seat).map_err(malformed)?;
         let token = token(&create.token)?;
@@ -255,30 +135,11 @@ impl Connection {
         Ok(done())
     }
 
-    async fn send_letter(&mut self, send: v1::SendLetter) -> Answer<Body> {
-        let sender = self.device()?;
-        let (device, body) = letter(send.letter.unwrap_or_default()).map_err(refused)?;
-        let rate = self.relay.config.limits.letters;
-        self.relay.limiter.take(rate, 1.0, &[b"letter", sender.as_ref()]).map_err(rate_limited)?;
-        let answer = self.expect_done(Op::SendLetter { device, body, at: self.relay.now() }).await?;
-        self.relay.hub.letter(&device);
-        Ok(answer)
-    }
-
-    async fn ack_letters(&mut self, ack: v1::AckLetters) -> Answer<Body> {
-        let device = self.device()?;
-        self.expect_done(Op::AckLetters { device, up_to: ack.up_to }).await
-    }
-
-    fn device(&self) -> Answer<DeviceId> {
-        self.device.ok_or_else(|| refused(Code::LoginNeeded))
-    }
-
-    async fn apply(&self, op: Op) -> Answer<Outcome> {
+    pub(super) async fn apply(&self, op: Op) -> Answer<Outcome> {
         self.relay.apply(op).await.map_err(broken)
     }
 
-    async fn expect_done(&self, op: Op) -> Answer<Body> {
+    pub(super) async fn expect_done(&self, op: Op) -> Answer<Body> {
         match self.apply(op).await? {
             Outcome::Done => Ok(done()),
             other => Err(unexpected(&other)),
@@ -312,27 +173,6 @@ fn seat_state(ask: &SeatAsk, standing: SeatStanding) -> v1::SeatState {
     }
 }
 
-fn keys(keys: v1::PublishedKeys) -> Answer<KeysOp> {
-    check_size(&keys.bundle, limits::BUNDLE_BYTES)?;
-    check_size(&keys.last_resort_join_key, limits::KEY_BYTES)?;
-    for key in keys.one_time_prekeys.iter().chain(&keys.join_keys) {
-        check_size(key, limits::KEY_BYTES)?;
-        if key.is_empty() {
-            return Err(refused(Code::Malformed));
-        }
-    }
-    Ok(KeysOp {
-        bundle: keys.bundle,
-        last_resort: keys.last_resort_join_key,
-        prekeys: keys.one_time_prekeys,
-        join_keys: keys.join_keys,
-    })
-}
-
-fn check_size(bytes: &Bytes, most: usize) -> Answer<()> {
-    if bytes.len() > most { Err(refused(Code::TooLarge)) } else { Ok(()) }
-}
-
 /// A new secret: of its exact size. It is kept hashed.
 fn token(bytes: &Bytes) -> Answer<Hash> {
     if bytes.len() == limits::TOKEN_BYTES { Ok(hash(bytes)) } else { Err(refused(Code::Malformed)) }
@@ -354,15 +194,15 @@ pub(super) fn rate_limited(retry_ms: u64) -> Box<Body> {
     Box::new(Body::Refused(Refused { retry_ms, ..Refused::new(Code::RateLimited) }))
 }
 
-fn malformed(error: conclave_wire::WireError) -> Box<Body> {
+pub(super) fn malformed(error: conclave_wire::WireError) -> Box<Body> {
     refused(wire_code(error))
 }
 
-fn broken(error: StorageError) -> Box<Body> {
+pub(super) fn broken(error: StorageError) -> Box<Body> {
     Box::new(failed(&error))
 }
 
-fn unexpected(outcome: &Outcome) -> Box<Body> {
+pub(super) fn unexpected(outcome: &Outcome) -> Box<Body> {
     match outcome {
         Outcome::Refused(refusal) => Box::new(Body::Refused(refusal_frame(refusal))),
         _ => refused(Code::Unavailable),

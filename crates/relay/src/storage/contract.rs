@@ -251,15 +251,20 @@ fn a_full_inbox_refuses_the_whole_post() {
         assert_eq!(one(&*storage, with(1, 7, 1)).await, refused(Code::UnknownDevice));
         assert_eq!(one(&*storage, with(1, 1, 65)).await, refused(Code::InboxFull));
         assert!(matches!(one(&*storage, with(1, 1, 60)).await, Outcome::Posted(_)));
-        let letter = Op::SendLetter { device: device(1), body: Bytes::from_static(b"l"), at: 5 };
-        for _ in 0..4 {
-            assert_eq!(one(&*storage, letter.clone()).await, Outcome::Done);
+        let letter = |n: u8| Op::SendLetter {
+            device: device(1),
+            body: Bytes::from(vec![n; 2]),
+            at: 5,
+            most: limits::LETTERS_PER_INBOX,
+        };
+        for n in 0..4 {
+            assert_eq!(one(&*storage, letter(n)).await, Outcome::Done);
         }
-        assert_eq!(one(&*storage, letter.clone()).await, refused(Code::InboxFull));
+        assert_eq!(one(&*storage, letter(4)).await, refused(Code::InboxFull));
         let waiting = storage.letters(device(1), 0).await.unwrap();
         assert_eq!(waiting.iter().map(|l| l.number).collect::<Vec<_>>(), (1..=64).collect::<Vec<_>>());
         one(&*storage, Op::AckLetters { device: device(1), up_to: 63 }).await;
-        one(&*storage, letter).await;
+        one(&*storage, letter(5)).await;
         let left = storage.letters(device(1), 0).await.unwrap();
         assert_eq!(left.iter().map(|l| l.number).collect::<Vec<_>>(), [64, 65]);
         one(&*storage, Op::AckLetters { device: device(1), up_to: u64::MAX }).await;
@@ -280,7 +285,6 @@ fn names_persons_and_devices_belong_to_who_came_first() {
             (RegisterOp { device_key: [9; 32], ..(*first).clone() }, Code::NameTaken),
             (RegisterOp { device: device(1), ..(*other).clone() }, Code::DeviceTaken),
             (RegisterOp { person: first.person, ..(*other).clone() }, Code::PersonTaken),
-            (RegisterOp { keys: some_keys(101, 0), ..(*other).clone() }, Code::StockFull),
         ];
         for (op, code) in cases {
             assert_eq!(one(&*storage, Op::Register(Box::new(op))).await, Outcome::Refused(code.into()));
@@ -293,14 +297,36 @@ fn names_persons_and_devices_belong_to_who_came_first() {
 }
 
 #[test]
-fn a_stock_grows_to_its_limit_and_no_further() {
+fn new_one_time_keys_push_out_the_oldest_above_the_limit() {
     over_each(async |storage| {
-        one(&*storage, register(1, some_keys(60, 0))).await;
-        let publish = |keys| Op::Publish { device: device(1), device_list: Bytes::new(), keys };
-        let full = Outcome::Refused(Code::StockFull.into());
-        assert_eq!(one(&*storage, publish(some_keys(41, 0))).await, full);
-        let Outcome::Stock(stock) = one(&*storage, publish(some_keys(40, 1))).await else { panic!() };
+        one(&*storage, register(1, some_keys(60, 1))).await;
+        let prekeys = (60..130).map(|n| Bytes::from(vec![n; 4])).collect();
+        let keys = KeysOp { prekeys, ..KeysOp::default() };
+        let publish = Op::Publish { device: device(1), device_list: Bytes::new(), keys };
+        let Outcome::Stock(stock) = one(&*storage, publish).await else { panic!() };
         assert_eq!((stock.one_time_prekeys, stock.join_keys), (limits::ONE_TIME_KEYS as u32, 1));
+        let Outcome::Keys { keys, .. } = one(&*storage, Op::TakeKeys(vec![take(1)])).await else { panic!() };
+        assert_eq!(keys[0].one_time_prekey, vec![30; 4], "the oldest that was left");
+        assert_eq!(keys[0].join_key, vec![0; 4], "the other kind was not touched");
+    });
+}
+
+#[test]
+fn a_letter_that_waits_is_kept_once_and_strangers_leave_room() {
+    over_each(async |storage| {
+        one(&*storage, register(1, KeysOp::default())).await;
+        let letter =
+            |n: u8, most| Op::SendLetter { device: device(1), body: Bytes::from(vec![n; 9]), at: 5, most };
+        for n in [1, 2, 1, 2] {
+            assert_eq!(one(&*storage, letter(n, 2)).await, Outcome::Done);
+        }
+        assert_eq!(storage.letters(device(1), 0).await.unwrap().len(), 2);
+        let full = Outcome::Refused(Code::InboxFull.into());
+        assert_eq!(one(&*storage, letter(3, 2)).await, full);
+        assert_eq!(one(&*storage, letter(3, 3)).await, Outcome::Done);
+        one(&*storage, Op::AckLetters { device: device(1), up_to: 3 }).await;
+        assert_eq!(one(&*storage, letter(1, 2)).await, Outcome::Done, "said again, once the first was read");
+        assert_eq!(storage.letters(device(1), 0).await.unwrap()[0].number, 4);
     });
 }
 
@@ -327,10 +353,11 @@ fn any_op() -> impl Strategy<Value = Op> {
         let cursor = |(of, cursor)| Cursor { channel: channel(1), seat: seat(of), cursor };
         Op::Acks(acks.into_iter().map(cursor).collect())
     });
-    let letter = small.clone().prop_map(|n| Op::SendLetter {
+    let letter = (small.clone(), 0u8..3).prop_map(|(n, body)| Op::SendLetter {
         device: device(n),
-        body: Bytes::from_static(b"x"),
+        body: Bytes::from(vec![body]),
         at: 7,
+        most: 3,
     });
     let people = (small.clone(), 0usize..4, 0usize..4);
     let publish = people.clone().prop_map(|(n, a, b)| Op::Publish {

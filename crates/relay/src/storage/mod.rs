@@ -75,10 +75,12 @@ pub(crate) enum Op {
         keys: KeysOp,
     },
     TakeKeys(Vec<Take>),
+    /// `most` letters may wait once it is there.
     SendLetter {
         device: DeviceId,
         body: Bytes,
         at: u64,
+        most: usize,
     },
     AckLetters {
         device: DeviceId,

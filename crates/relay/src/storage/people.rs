@@ -14,7 +14,7 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
         Op::Register(register) => self::register(t, register),
         Op::Publish { device, device_list, keys } => publish(t, device, device_list, keys),
         Op::TakeKeys(takes) => take_keys(t, takes),
-        Op::SendLetter { device, body, at } => send_letter(t, device, body, *at),
+        Op::SendLetter { device, body, at, most } => send_letter(t, device, body, *at, *most),
         Op::AckLetters { device, up_to } => ack_letters(t, device, *up_to),
         _ => Err(StorageError::Failed("not an operation of people".into())),
     }
@@ -41,9 +41,6 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
     if t.person(&op.person)?.is_some() {
         return refused(Code::PersonTaken);
     }
-    if let Some(code) = check_stock(t, None, &op.keys)? {
-        return refused(code);
-    }
     let person = t.add_person(&op.name, &op.person)?;
     t.set_device_list(person.key, &op.device_list)?;
     let device = t.add_device(person.key, &op.device, &op.device_key)?;
@@ -54,25 +51,14 @@ fn publish(t: &mut dyn Tables, device: &DeviceId, list: &Bytes, keys: &KeysOp) -
     let Some(row) = t.device(device)? else {
         return refused(Code::UnknownDevice);
     };
-    if let Some(code) = check_stock(t, Some(row.key), keys)? {
-        return refused(code);
-    }
     if !list.is_empty() {
         t.set_device_list(row.person, list)?;
     }
     store_keys(t, row, keys)
 }
 
-fn check_stock(t: &mut dyn Tables, device: Option<i64>, keys: &KeysOp) -> Result<Option<Code>> {
-    for (kind, added) in [(Kind::Prekey, &keys.prekeys), (Kind::JoinKey, &keys.join_keys)] {
-        let kept = device.map_or(Ok(0), |device| t.count_one_time(device, kind))?;
-        if kept as usize + added.len() > limits::ONE_TIME_KEYS {
-            return Ok(Some(Code::StockFull));
-        }
-    }
-    Ok(None)
-}
-
+/// New one-time keys push out the oldest: those expire first, and must not
+/// stand in the way of good ones.
 fn store_keys(t: &mut dyn Tables, mut row: DeviceRow, keys: &KeysOp) -> Result<Outcome> {
     if !keys.bundle.is_empty() {
         row.bundle = keys.bundle.clone();
@@ -84,6 +70,10 @@ fn store_keys(t: &mut dyn Tables, mut row: DeviceRow, keys: &KeysOp) -> Result<O
     for (kind, added) in [(Kind::Prekey, &keys.prekeys), (Kind::JoinKey, &keys.join_keys)] {
         for key in added {
             t.add_one_time(row.key, kind, key)?;
+        }
+        let kept = t.count_one_time(row.key, kind)? as usize;
+        for _ in limits::ONE_TIME_KEYS..kept {
+            t.take_one_time(row.key, kind)?;
         }
     }
     Ok(Outcome::Stock(stock_of(t, row.key)?))
@@ -153,9 +143,18 @@ pub(super) fn deposit(t: &mut dyn Tables, device: &DeviceId, body: &Bytes, at: u
     t.add_letter(row.key, &LetterRow { number: row.last_letter, at, body: body.clone() })
 }
 
-fn send_letter(t: &mut dyn Tables, device: &DeviceId, body: &Bytes, at: u64) -> Result<Outcome> {
-    if let Some(code) = check_letters(t, &[(*device, body.clone())])? {
-        return refused(code);
+/// The same letter again, while it waits, is answered as the first time: a lost
+/// answer costs no room.
+fn send_letter(t: &mut dyn Tables, device: &DeviceId, body: &Bytes, at: u64, most: usize) -> Result<Outcome> {
+    let Some(row) = t.device(device)? else {
+        return refused(Code::UnknownDevice);
+    };
+    let waiting = t.letters(row.key, 0)?;
+    if waiting.iter().any(|letter| letter.body == body) {
+        return Ok(Outcome::Done);
+    }
+    if waiting.len() >= most {
+        return refused(Code::InboxFull);
     }
     deposit(t, device, body, at)?;
     Ok(Outcome::Done)

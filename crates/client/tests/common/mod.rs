@@ -1,6 +1,8 @@
 //! A stage for tests: a relay on loopback in this process, and people with stores of their own.
 #![allow(dead_code)] // Each test file uses a part of it.
 
+pub(crate) mod lives;
+
 use conclave_client::{Client, Delivery, Message, Outcome, ReadOptions};
 use conclave_relay::{Config, Running, serve};
 use std::net::SocketAddr;

@@ -1,9 +1,11 @@
-//! The relay's directory: who is behind a name, and with which keys. What it says is checked against what is pinned, and
-//! never believed over it.
+//! The relays' directories: who is behind a name, and with which keys. What they say is checked against what is pinned,
+//! and never believed over it.
 
+use crate::engine::connect;
 use crate::store::people::Person;
+use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
-use crate::transport::Link;
+use crate::transport::{Address, Link};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::group::{Bundles, Need};
 use conclave_protocol::identity::{DeviceList, Handle, UnverifiedDeviceList};
@@ -11,77 +13,177 @@ use conclave_protocol::{DeviceId, PersonId};
 use conclave_wire::limits::LOOKUPS_PER_REQUEST;
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
+use std::collections::{BTreeMap, HashMap};
 
 /// Devices asked for at once, so that one-time prekeys come along.
 const DEVICES_AT_ONCE: usize = conclave_wire::limits::TAKES_WITH_PREKEYS;
 
-/// Reads `name` or `name@host` as a handle at this relay.
+/// A connection at hand, and which relay it leads to.
+pub(crate) type Near<'l> = (&'l Link, &'l RelayFacts);
+
+/// The directories of all relays: the one at hand, and those of others, connected when they are first needed.
+pub(crate) struct Reach {
+    store: Store,
+    open: HashMap<String, Link>,
+}
+
+impl Reach {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, open: HashMap::new() }
+    }
+
+    /// Looks people up by id, each at the relay of their handle, for a step that adds them.
+    ///
+    /// # Errors
+    /// `UnknownPerson`; `IdentityChanged`; `RelayAway` if the relay of one of them cannot be reached.
+    pub(crate) async fn people(
+        &mut self,
+        near: Near<'_>,
+        people: &[PersonId],
+        bundles: &mut Bundles,
+    ) -> Result<()> {
+        let ids = people.to_vec();
+        let known = self.store.view(move |tx| {
+            let known =
+                |id: &PersonId| tx.person(id)?.ok_or_else(|| ClientError::UnknownPerson(id.to_string()));
+            ids.iter().map(known).collect::<Result<Vec<_>>>()
+        });
+        for (host, some) in by_host(known.await?, |person| host_of(&person.handle).to_owned()) {
+            for some in some.chunks(LOOKUPS_PER_REQUEST) {
+                let persons = some.iter().map(|known| known.person.0.to_vec().into()).collect();
+                let found = self.directory(near, &host, v1::Lookup { names: Vec::new(), persons }).await?;
+                for known in some {
+                    let found = found.iter().find(|found| found.person.as_ref() == known.person.as_bytes());
+                    let found = found.ok_or_else(|| ClientError::UnknownPerson(known.handle.clone()))?;
+                    let pinned = pin(&self.store, known.handle.clone(), verified(found)?).await?;
+                    bundles.person(Handle::parse(&pinned.handle)?, &pinned.list)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the keys that a step needs, each from the relay of its person's handle.
+    ///
+    /// # Errors
+    /// `RelayAway` if one of the relays cannot be reached. A device that is unknown there is left out.
+    pub(crate) async fn keys(&mut self, near: Near<'_>, needs: &[Need], bundles: &mut Bundles) -> Result<()> {
+        for (host, some) in by_host(needs.to_vec(), |need| need.handle.host().to_owned()) {
+            for some in some.chunks(DEVICES_AT_ONCE) {
+                let request = |need: &Need| v1::KeyRequest {
+                    device: need.device.0.to_vec().into(),
+                    prekey: need.prekey,
+                    join_key: need.join_key,
+                };
+                let take = Request::TakeKeys(v1::TakeKeys { devices: some.iter().map(request).collect() });
+                let Body::Keys(keys) = self.ask(near, &host, take).await? else { return Err(answer_fault()) };
+                keys.devices.into_iter().try_for_each(|keys| take_in(keys, bundles))?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn directory(&mut self, near: Near<'_>, host: &str, lookup: v1::Lookup) -> Result<Vec<v1::Person>> {
+        match self.ask(near, host, Request::Lookup(lookup)).await? {
+            Body::Directory(directory) => Ok(directory.persons),
+            _ => Err(answer_fault()),
+        }
+    }
+
+    /// Asks the relay of a host. What it answers about people is checked against their own keys, so it need not be
+    /// vouched for.
+    async fn ask(&mut self, (link, relay): Near<'_>, host: &str, request: Request) -> Result<Body> {
+        if relay.host == host {
+            return link.ask(request).await;
+        }
+        let away = |error| match error {
+            ClientError::Unreachable(cause) => ClientError::RelayAway { relay: host.to_owned(), cause },
+            error => error,
+        };
+        if !self.open.contains_key(host) {
+            let asked = host.to_owned();
+            let known = self.store.view(move |tx| tx.relay_for(&asked)).await?;
+            let link = match known {
+                Some(known) => connect(&known).await,
+                None => meet(&self.store, host).await.map(|(link, _)| link),
+            };
+            self.open.insert(host.to_owned(), link.map_err(away)?);
+        }
+        let Some(link) = self.open.get(host) else { return Err(answer_fault()) };
+        let answer = link.ask(request).await;
+        if matches!(answer, Err(ClientError::Unreachable(_))) {
+            self.open.remove(host);
+        }
+        answer.map_err(away)
+    }
+}
+
+/// Reads `name` or `name@host` as a handle; a bare name is at `host`.
 ///
 /// # Errors
-/// `BadHandle`; `OtherRelay`.
+/// `BadHandle`.
 pub(crate) fn handle_of(who: &str, host: &str) -> Result<Handle> {
-    let handle =
-        if who.contains('@') { Handle::parse(who)? } else { Handle::parse(&format!("{who}@{host}"))? };
-    if handle.host() != host {
-        return Err(ClientError::OtherRelay(who.to_owned()));
+    let whole = if who.contains('@') { who.to_owned() } else { format!("{who}@{host}") };
+    Ok(Handle::parse(&whole)?)
+}
+
+/// Connects to the relay that answers for a host: the one that is pinned, or else whoever is found there.
+///
+/// # Errors
+/// `RelayAway`; `RelayFault` if it goes by another name.
+pub(crate) async fn meet(store: &Store, host: &str) -> Result<(Link, RelayFacts)> {
+    let asked = host.to_owned();
+    if let Some(known) = store.view(move |tx| tx.relay_at(&asked)).await? {
+        return Ok((connect(&known).await?, known));
     }
-    Ok(handle)
+    let url = Address::of_host(host);
+    let link = Link::connect(&Address::parse(&url)?).await?;
+    if link.hello().host != host {
+        return Err(ClientError::RelayFault("it answers for another host than it was asked for"));
+    }
+    let facts = RelayFacts { url, id: relay_id(&link)?, host: host.to_owned() };
+    let noted = facts.clone();
+    store.step(move |tx| tx.add_relay(&noted)).await?;
+    Ok((link, facts))
+}
+
+/// The id that a relay states.
+pub(crate) fn relay_id(link: &Link) -> Result<[u8; 32]> {
+    let bad = |_| ClientError::RelayFault("its id has a wrong size");
+    link.hello().relay_id.as_ref().try_into().map_err(bad)
 }
 
 /// Looks somebody up by handle, and pins what was found.
 pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Result<Person> {
     let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
-    let found = directory(link, lookup).await?.into_iter().find(|person| person.name == handle.name());
+    let Body::Directory(directory) = link.ask(Request::Lookup(lookup)).await? else {
+        return Err(answer_fault());
+    };
+    let found = directory.persons.into_iter().find(|person| person.name == handle.name());
     let found = found.ok_or_else(|| ClientError::UnknownPerson(handle.to_string()))?;
     let list = verified(&found)?;
     pin(store, handle.to_string(), list).await
 }
 
-/// Looks people up by id, for a step that adds them.
-pub(crate) async fn fetch_people(
-    link: &Link,
-    store: &Store,
-    people: &[PersonId],
-    bundles: &mut Bundles,
-) -> Result<()> {
-    for some in people.chunks(LOOKUPS_PER_REQUEST) {
-        let persons = some.iter().map(|person| person.0.to_vec().into()).collect();
-        let found = directory(link, v1::Lookup { names: Vec::new(), persons }).await?;
-        for person in some {
-            let known = *person;
-            let known = store.view(move |tx| tx.person(&known)).await?;
-            let known = known.ok_or_else(|| ClientError::UnknownPerson(person.to_string()))?;
-            let found = found.iter().find(|found| found.person.as_ref() == person.as_bytes());
-            let list = verified(found.ok_or_else(|| ClientError::UnknownPerson(known.handle.clone()))?)?;
-            let pinned = pin(store, known.handle, list).await?;
-            bundles.person(Handle::parse(&pinned.handle)?, &pinned.list)?;
-        }
+fn take_in(keys: v1::DeviceKeys, bundles: &mut Bundles) -> Result<()> {
+    let some_of = |bytes: bytes::Bytes| Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty());
+    let device = DeviceId::try_from(keys.device.as_ref())?;
+    if let Some(bundle) = some_of(keys.bundle) {
+        bundles.device(device, bundle, some_of(keys.one_time_prekey), some_of(keys.join_key));
     }
     Ok(())
 }
 
-/// Fetches the keys that a step needs.
-///
-/// # Errors
-/// `JoinKeyNeeded` or `BundleNeeded` if the directory has none for a device.
-pub(crate) async fn fetch_keys(link: &Link, needs: &[Need], bundles: &mut Bundles) -> Result<()> {
-    for some in needs.chunks(DEVICES_AT_ONCE) {
-        let request = |need: &Need| v1::KeyRequest {
-            device: need.device.0.to_vec().into(),
-            prekey: need.prekey,
-            join_key: need.join_key,
-        };
-        let take = v1::TakeKeys { devices: some.iter().map(request).collect() };
-        let Body::Keys(keys) = link.ask(Request::TakeKeys(take)).await? else { return Err(answer_fault()) };
-        for keys in keys.devices {
-            let some_of = |bytes: bytes::Bytes| Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty());
-            let device = DeviceId::try_from(keys.device.as_ref())?;
-            if let Some(bundle) = some_of(keys.bundle) {
-                bundles.device(device, bundle, some_of(keys.one_time_prekey), some_of(keys.join_key));
-            }
-        }
+fn by_host<T>(all: Vec<T>, host: impl Fn(&T) -> String) -> BTreeMap<String, Vec<T>> {
+    let mut sorted: BTreeMap<String, Vec<T>> = BTreeMap::new();
+    for one in all {
+        sorted.entry(host(&one)).or_default().push(one);
     }
-    Ok(())
+    sorted
+}
+
+fn host_of(handle: &str) -> &str {
+    handle.split_once('@').map_or("", |(_, host)| host)
 }
 
 /// Pins a list in a step of its own; a contradiction is an event.
@@ -94,13 +196,6 @@ async fn pin(store: &Store, handle: String, list: DeviceList) -> Result<Person> 
         pinned => Ok(pinned),
     });
     pinned.await?
-}
-
-async fn directory(link: &Link, lookup: v1::Lookup) -> Result<Vec<v1::Person>> {
-    match link.ask(Request::Lookup(lookup)).await? {
-        Body::Directory(directory) => Ok(directory.persons),
-        _ => Err(answer_fault()),
-    }
 }
 
 /// What the directory says of a person, if its signature holds and is by that person.

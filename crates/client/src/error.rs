@@ -62,9 +62,14 @@ pub enum ClientError {
     /// The directory knows nobody of that name.
     #[error("the relay knows nobody called '{0}'")]
     UnknownPerson(String),
-    /// The person is found at another relay.
-    #[error("'{0}' is at another relay, which is not built yet")]
-    OtherRelay(String),
+    /// The relay of somebody else cannot be reached.
+    #[error("the relay {relay} cannot be reached: {cause}")]
+    RelayAway {
+        /// Which one.
+        relay: String,
+        /// Why.
+        cause: String,
+    },
     /// What the directory says contradicts what is pinned here.
     #[error("the keys of '{0}' are not the ones known: somebody may stand in for them")]
     IdentityChanged(String),
@@ -129,7 +134,7 @@ impl ClientError {
             Self::Refused { code, .. } | Self::GivenUp { code, .. } => code,
             Self::UnknownTarget(_) => "unknown_target",
             Self::UnknownPerson(_) => "unknown_person",
-            Self::OtherRelay(_) => "other_relay",
+            Self::RelayAway { .. } => "relay_away",
             Self::IdentityChanged(_) => "identity_changed",
             Self::NoSuchRequest(_) => "no_such_request",
             Self::NotAccepted(_) => "not_accepted",
@@ -163,7 +168,7 @@ impl ClientError {
                 "See `conclave group list` and `conclave contact list`, or add the contact first."
             }
             Self::UnknownPerson(_) => "See whether the name is spelled right.",
-            Self::OtherRelay(_) => "Both of you need an account at the same relay for now.",
+            Self::RelayAway { .. } => "Try again later; what waits is sent by itself once it is back.",
             Self::IdentityChanged(_) => "Call them. Nothing is encrypted to the new keys.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",
@@ -178,7 +183,7 @@ impl ClientError {
     pub fn exit(&self) -> ExitClass {
         match self {
             Self::WrongPassphrase => ExitClass::Locked,
-            Self::Unreachable(_) => ExitClass::Unreachable,
+            Self::Unreachable(_) | Self::RelayAway { .. } => ExitClass::Unreachable,
             Self::Refused { code, .. } if code == "unavailable" => ExitClass::Unreachable,
             _ => ExitClass::Refused,
         }

@@ -110,6 +110,13 @@ pub enum Event {
         /// How.
         cause: String,
     },
+    /// A relay where groups or people are cannot be reached. It is tried again and again.
+    RelayAway {
+        /// Which one.
+        relay: String,
+        /// Why.
+        cause: String,
+    },
     /// The store seems to be an older copy: posts were made that it does not know.
     Restored {
         /// The group's id.
@@ -150,6 +157,9 @@ impl fmt::Display for Event {
             }
             Self::LetterDropped { cause } => write!(f, "a letter was dropped: {cause}"),
             Self::RelayFault { cause } => write!(f, "the relay broke its rules: {cause}"),
+            Self::RelayAway { relay, cause } => {
+                write!(f, "the relay {relay} cannot be reached ({cause}); it is tried again by itself")
+            }
             Self::Restored { conversation, .. } => {
                 write!(
                     f,

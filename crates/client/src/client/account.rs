@@ -2,10 +2,11 @@
 
 use super::Client;
 use crate::clock::{Clock, SystemClock};
-use crate::directory::answer_fault;
+use crate::directory::{answer_fault, relay_id};
 use crate::engine::{Engine, sign_login};
 use crate::info::AccountInfo;
-use crate::store::meta::{Fact, RelayFacts};
+use crate::store::meta::Fact;
+use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::{Address, Link};
 use crate::{ClientError, Result};
@@ -54,9 +55,7 @@ impl Client {
         }
         let link = Link::connect(&address).await?;
         let hello = link.hello().clone();
-        let bad = |_| ClientError::RelayFault("its id has a wrong size");
-        let id = hello.relay_id.as_ref().try_into().map_err(bad)?;
-        let facts = RelayFacts { url: relay.to_owned(), id, host: hello.host.clone() };
+        let facts = RelayFacts { url: relay.to_owned(), id: relay_id(&link)?, host: hello.host.clone() };
         let handle = Handle::parse(&format!("{name}@{}", facts.host))?;
         let store = Store::create(dir, passphrase, clock).await?;
         let (invite, expected) = (invite.unwrap_or_default().to_owned(), handle.to_string());

@@ -1,8 +1,7 @@
 //! Contacts: looked up once, pinned, verified by safety number.
 
 use super::Client;
-use crate::directory::{handle_of, look_up};
-use crate::engine::connect;
+use crate::directory::{handle_of, look_up, meet};
 use crate::info::ContactInfo;
 use crate::store::Tx;
 use crate::store::conversations::State;
@@ -15,7 +14,7 @@ impl Client {
     /// Looks somebody up and makes them a contact. What they had sent is accepted by that.
     ///
     /// # Errors
-    /// `UnknownPerson`, `OtherRelay`, `BadHandle`, `Yourself`; `IdentityChanged`; `Unreachable`.
+    /// `UnknownPerson`, `BadHandle`, `Yourself`; `IdentityChanged`; `Unreachable`.
     pub async fn add_contact(&self, who: &str) -> Result<ContactInfo> {
         let person = self.find(who).await?.person;
         self.store
@@ -80,7 +79,7 @@ impl Client {
         if handle.as_str() == own {
             return Err(ClientError::Yourself);
         }
-        let link = connect(&relay).await?;
+        let (link, _) = meet(&self.store, handle.host()).await?;
         look_up(&link, &self.store, handle).await
     }
 }
@@ -107,7 +106,8 @@ pub(super) fn accept_all_of(tx: &Tx, person: &PersonId) -> Result<()> {
             tx.set_state(&request.group, State::Member)?;
         }
     }
-    Ok(())
+    let offers = tx.offers()?.into_iter().filter(|offer| offer.inviter == *person);
+    offers.map(|offer| offer.seat).try_for_each(|seat| tx.accept_offer(&seat))
 }
 
 fn info(person: &Person) -> ContactInfo {

@@ -114,6 +114,7 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>)
     })?;
     tx.add_channel(&Channel {
         group,
+        relay: relay.id,
         channel,
         seat,
         token,

@@ -1,17 +1,28 @@
-//! Requests: groups and chats of people who are no contacts. They are followed and kept, and wait for an answer.
+//! Requests: groups and chats of people who are no contacts. Those at the own relay are followed and kept, and wait for an
+//! answer; those elsewhere are not looked at before there is one.
 
 use super::Client;
 use crate::info::RequestInfo;
 use crate::store::Tx;
 use crate::store::conversations::{Conversation, State};
 use crate::store::outbox::What;
+use crate::store::requests::{Offer, Wanted};
 use crate::{ClientError, Result};
-use conclave_protocol::group::Intent;
+use conclave_protocol::PersonId;
+use conclave_protocol::group::{Intent, Joining};
+
+/// What waits for an answer.
+enum Request {
+    /// A group that is in hand.
+    Followed(Conversation),
+    /// A seat somewhere else, known from a letter only.
+    Offered(Offer),
+}
 
 impl Client {
     /// The requests that wait for an answer.
     pub async fn requests(&self) -> Result<Vec<RequestInfo>> {
-        self.store.view(|tx| tx.open_requests()?.iter().map(|request| info(tx, request)).collect()).await
+        self.store.view(|tx| all(tx)?.iter().map(|request| request.info(tx)).collect()).await
     }
 
     /// Takes part. Somebody who wants to chat becomes a contact by it.
@@ -21,14 +32,14 @@ impl Client {
     pub async fn accept(&self, request: &str) -> Result<()> {
         let request = request.to_owned();
         self.store
-            .step(move |tx| {
-                let request = open(tx, &request)?;
-                tx.set_state(&request.group, State::Member)?;
-                if let Some(person) = request.direct {
+            .step(move |tx| match find(tx, &request)? {
+                Request::Offered(offer) => tx.accept_offer(&offer.seat),
+                Request::Followed(request) => {
+                    tx.set_state(&request.group, State::Member)?;
+                    let Some(person) = request.direct else { return Ok(()) };
                     tx.befriend(&person)?;
-                    super::contacts::accept_all_of(tx, &person)?;
+                    super::contacts::accept_all_of(tx, &person)
                 }
-                Ok(())
             })
             .await
     }
@@ -39,7 +50,7 @@ impl Client {
     /// `NoSuchRequest`.
     pub async fn decline(&self, request: &str) -> Result<()> {
         let request = request.to_owned();
-        self.store.step(move |tx| decline(tx, &open(tx, &request)?)).await
+        self.store.step(move |tx| find(tx, &request)?.decline(tx)).await
     }
 
     /// Leaves it, and takes no further request from that person.
@@ -50,47 +61,76 @@ impl Client {
         let request = request.to_owned();
         self.store
             .step(move |tx| {
-                let request = open(tx, &request)?;
-                let Some(inviter) = request.inviter else { return decline(tx, &request) };
+                let request = find(tx, &request)?;
+                let Some(inviter) = request.inviter() else { return request.decline(tx) };
                 tx.set_blocked(&inviter, true)?;
-                let all = tx.open_requests()?.into_iter().filter(|one| one.inviter == Some(inviter));
-                all.collect::<Vec<_>>().iter().try_for_each(|one| decline(tx, one))
+                let mut theirs = all(tx)?.into_iter().filter(|one| one.inviter() == Some(inviter));
+                theirs.try_for_each(|one| one.decline(tx))
             })
             .await
     }
 }
 
-fn decline(tx: &Tx, request: &Conversation) -> Result<()> {
-    tx.set_state(&request.group, State::Declined)?;
-    if tx.channel(&request.group)?.is_some() {
-        tx.wish(&request.group, &What::Change(Intent::Leave), 0)?;
-    }
-    Ok(())
+fn all(tx: &Tx) -> Result<Vec<Request>> {
+    let offers = tx.offers()?.into_iter().filter(|offer| offer.wanted == Wanted::Asks).map(Request::Offered);
+    Ok(tx.open_requests()?.into_iter().map(Request::Followed).chain(offers).collect())
 }
 
 /// A request, by id, name, or who sent it.
-fn open(tx: &Tx, text: &str) -> Result<Conversation> {
-    let requests = tx.open_requests()?;
-    let exact = requests.iter().find(|one| one.group.to_string() == text || one.name == text);
-    let from = || {
-        requests.iter().find(|one| {
-            let from = from(tx, one).unwrap_or_default();
-            from == text || from.split('@').next() == Some(text)
+fn find(tx: &Tx, text: &str) -> Result<Request> {
+    let (mut exact, mut from) = (None, None);
+    for request in all(tx)? {
+        let info = request.info(tx)?;
+        if info.id == text || info.name == text {
+            exact = exact.or(Some(request));
+        } else if info.from == text || info.from.split('@').next() == Some(text) {
+            from = from.or(Some(request));
+        }
+    }
+    exact.or(from).ok_or_else(|| ClientError::NoSuchRequest(text.to_owned()))
+}
+
+impl Request {
+    fn inviter(&self) -> Option<PersonId> {
+        match self {
+            Self::Followed(conversation) => conversation.inviter,
+            Self::Offered(offer) => Some(offer.inviter),
+        }
+    }
+
+    fn decline(&self, tx: &Tx) -> Result<()> {
+        match self {
+            Self::Offered(offer) => {
+                tx.drop_offer(&offer.seat)?;
+                tx.protocol(|cx| Joining::forget(offer.seat, cx))
+            }
+            Self::Followed(request) => {
+                tx.set_state(&request.group, State::Declined)?;
+                if tx.channel(&request.group)?.is_some() {
+                    tx.wish(&request.group, &What::Change(Intent::Leave), 0)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn info(&self, tx: &Tx) -> Result<RequestInfo> {
+        Ok(match self {
+            Self::Offered(offer) => RequestInfo {
+                id: offer.group.to_string(),
+                name: "group".to_owned(),
+                from: offer.inviter_handle.clone(),
+                direct: false,
+            },
+            Self::Followed(request) => {
+                let inviter = request.inviter.map(|inviter| tx.person(&inviter)).transpose()?.flatten();
+                RequestInfo {
+                    id: request.group.to_string(),
+                    name: request.name.clone(),
+                    from: inviter.map(|inviter| inviter.handle).unwrap_or_default(),
+                    direct: request.direct.is_some(),
+                }
+            }
         })
-    };
-    exact.or_else(from).cloned().ok_or_else(|| ClientError::NoSuchRequest(text.to_owned()))
-}
-
-fn from(tx: &Tx, request: &Conversation) -> Result<String> {
-    let inviter = request.inviter.map(|inviter| tx.person(&inviter)).transpose()?.flatten();
-    Ok(inviter.map(|inviter| inviter.handle).unwrap_or_default())
-}
-
-fn info(tx: &Tx, request: &Conversation) -> Result<RequestInfo> {
-    Ok(RequestInfo {
-        id: request.group.to_string(),
-        name: request.name.clone(),
-        from: from(tx, request)?,
-        direct: request.direct.is_some(),
-    })
+    }
 }

@@ -29,7 +29,7 @@ impl Client {
         let before = status.borrow_and_update().failures;
         let _demand = self.engine.demand();
         let caught_up = loop {
-            if self.store.view(|tx| tx.number(Fact::SyncDone)).await? >= mark {
+            if self.store.view(move |tx| tx.is_synced(mark)).await? {
                 break true;
             }
             if let Some(cause) = failed_since(&status, before) {

@@ -9,6 +9,7 @@ use crate::store::channels::Channel;
 use crate::store::conversations::State;
 use crate::store::messages::{NewMessage, TEXT};
 use crate::store::outbox::{What, WishState};
+use crate::store::requests::{Offer, Wanted};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
 use conclave_protocol::group::{
@@ -151,10 +152,12 @@ fn take_first(tx: &Tx, account: &Account, seat: SeatId, entry: &v1::Entry) -> Re
         Received::Committed { author, .. } => *author,
         _ => *account.person(),
     };
-    let crate::store::requests::Offer { group: id, channel, token, .. } = offer;
+    let accepted = offer.wanted == Wanted::Accepted && offer.inviter == by;
+    let Offer { group: id, relay, channel, token, .. } = offer;
     tx.drop_offer(&seat)?;
     tx.add_channel(&Channel {
         group: id,
+        relay,
         channel,
         seat,
         token,
@@ -165,15 +168,17 @@ fn take_first(tx: &Tx, account: &Account, seat: SeatId, entry: &v1::Entry) -> Re
     })?;
     tx.drop_post(&id)?;
     pin_members(tx, &group)?;
-    joined(tx, account, &group, by)?;
+    joined(tx, account, &group, by, accepted)?;
     Ok(Taken::Joined)
 }
 
 /// A group is in hand: known people are trusted with inviting, others must be accepted first.
-fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId) -> Result<()> {
-    let inviter = tx.person(&by)?;
-    let contact = inviter.as_ref().is_some_and(|known| known.contact);
-    let blocked = inviter.as_ref().is_some_and(|known| known.blocked);
+fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: bool) -> Result<()> {
+    if accepted && group.is_direct() {
+        tx.befriend(&by)?;
+    }
+    let contact = accepted || tx.person(&by)?.is_some_and(|known| known.contact);
+    let blocked = tx.is_blocked(&by)?;
     let id = group.id();
     let before = tx.conversation(id)?;
     let was_in = before.as_ref().is_some_and(|known| known.state == State::Member);
@@ -281,6 +286,7 @@ fn take_message(tx: &Tx, group: &Group, message: &ReceivedMessage, entry: &v1::E
 fn settled(tx: &Tx, account: &Account, group: &Group, entry: &v1::Entry, epoch: u64) -> Result<()> {
     let Some(post) = tx.post(group.id())? else { return Ok(()) };
     tx.drop_post(group.id())?;
+    tx.release_letters(post.intent)?;
     tx.set_posts(group.id(), post.number)?;
     let Some(wish) = tx.wish_at(post.intent)? else { return Ok(()) };
     if let What::Say { id, text } = &wish.what {
@@ -312,6 +318,9 @@ fn leaving(tx: &Tx, group: &Group, person: &PersonId) -> Result<Taken> {
 }
 
 fn stranded(tx: &Tx, group: &Group, fault: PeerFault) -> Result<Taken> {
+    if let Some(post) = tx.post(group.id())? {
+        tx.drop_letters_of(post.intent)?;
+    }
     tx.drop_post(group.id())?;
     if let Some(conversation) = tx.conversation(group.id())? {
         let (id, conversation) = named(&conversation);

@@ -1,5 +1,6 @@
-//! The engine: the one loop that keeps a store in step with its relay. It runs while somebody in this process wants it and
-//! no other process of the same store has the lease; dropping it anywhere is as harmless as a crash.
+//! The engine keeps a store in step with its relays: one loop for each, the account's own and those where its groups
+//! live. It runs while somebody in this process wants it and no other process of the same store has the lease; dropping
+//! it anywhere is as harmless as a crash.
 
 mod changes;
 mod inbox;
@@ -8,15 +9,17 @@ mod outbox;
 mod seats;
 mod session;
 
-use crate::ClientError;
 use crate::store::Store;
 use crate::store::lease::Lease;
+use crate::store::relays::RelayFacts;
+use crate::{ClientError, Event, Result};
 use session::Session;
 pub(crate) use session::{connect, published, sign_login};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 /// How often a busy lease is tried.
 const LEASE_AGAIN: Duration = Duration::from_millis(40);
@@ -38,7 +41,7 @@ struct Slot {
     task: Option<AbortHandle>,
 }
 
-/// How the engine of this process fares.
+/// How the engine of this process fares with the account's own relay.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Status {
     /// How often it failed.
@@ -85,28 +88,82 @@ impl Drop for Demand {
 }
 
 async fn run(store: Store, status: watch::Sender<Status>) {
-    let failed = |cause| {
-        status.send_modify(|status| {
-            status.failures += 1;
-            status.cause = Some(cause);
-        });
-    };
+    let report = Report(status);
     let _lease = loop {
         match Lease::take(store.dir()) {
             Ok(Some(lease)) => break lease,
             Ok(None) => {}
-            Err(cause) => failed(cause),
+            Err(cause) => report.failed(cause),
         }
         tokio::time::sleep(LEASE_AGAIN).await;
     };
+    while let Err(cause) = serve_all(&store, &report).await {
+        report.failed(cause);
+        tokio::time::sleep(jittered(FIRST_PAUSE)).await;
+    }
+}
+
+/// Keeps one loop for each relay in use, and notices when there are more.
+async fn serve_all(store: &Store, report: &Report) -> Result<()> {
+    store.step(|tx| tx.expect_all_relays()).await?;
+    let mut watch = store.watch();
+    let mut loops = JoinSet::new();
+    let mut served: HashMap<[u8; 32], AbortHandle> = HashMap::new();
+    loop {
+        let (own, relays) = store.view(|tx| Ok((tx.relay()?.id, tx.relays_in_use()?))).await?;
+        served.retain(|id, task| {
+            let wanted = relays.iter().any(|relay| relay.id == *id);
+            if !wanted {
+                task.abort();
+            }
+            wanted
+        });
+        for relay in relays {
+            let id = relay.id;
+            let (store, report) = (store.clone(), report.clone());
+            served.entry(id).or_insert_with(|| loops.spawn(serve(store, relay, id == own, report)));
+        }
+        watch.changed().await?;
+    }
+}
+
+/// Connects to a relay again and again.
+async fn serve(store: Store, relay: RelayFacts, own: bool, report: Report) {
     let mut pause = FIRST_PAUSE;
     loop {
         let up = || pause = FIRST_PAUSE;
-        let cause = Session::run(&store, up).await;
-        tracing::debug!(code = cause.code(), "the connection ended");
-        failed(cause);
+        let cause = Session::run(&store, &relay, own, up).await;
+        tracing::debug!(code = cause.code(), own, "the connection ended");
+        if own || is_ours(&cause) {
+            report.failed(cause);
+        } else if let Err(cause) = away(&store, &relay, &cause).await {
+            report.failed(cause);
+        }
         tokio::time::sleep(jittered(pause)).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// A relay of others cannot be used now: nobody waits for it, and the person hears of it once.
+async fn away(store: &Store, relay: &RelayFacts, cause: &ClientError) -> Result<()> {
+    let (id, relay, cause) = (relay.id, relay.shown().to_owned(), cause.to_string());
+    let note = move |tx: &crate::store::Tx| match tx.set_away(&id, true)? {
+        true => tx.tell(&Event::RelayAway { relay, cause }),
+        false => Ok(()),
+    };
+    store.step(note).await
+}
+
+/// Tells everybody who waits how it goes.
+#[derive(Clone)]
+struct Report(watch::Sender<Status>);
+
+impl Report {
+    fn failed(&self, cause: ClientError) {
+        self.0.send_modify(|status| {
+            status.failures += 1;
+            status.cause = Some(cause);
+        });
     }
 }
 

@@ -7,16 +7,17 @@
 //! ```
 
 use super::changes::{end, named};
-use super::session::Session;
-use crate::directory::{answer_fault, fetch_keys, fetch_people};
+use super::session::{Hold, Session};
+use crate::directory::answer_fault;
 use crate::store::Tx;
 use crate::store::conversations::State;
+use crate::store::letters::Goes;
 use crate::store::outbox::{What, Wish, WishState};
 use crate::store::posts::StoredPost;
 use crate::{ClientError, Event, Result};
 use bytes::Bytes;
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Bundles, Group, Intent, Need, Post, SeatChange};
+use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter, Post, SeatChange};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
 use conclave_wire::slices;
@@ -30,6 +31,8 @@ use tokio::time::Instant;
 const LOOK_AHEAD: usize = 32;
 /// How long a post waits when the relay asks for patience.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// How long it waits when somebody's relay cannot be reached.
+const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What a group's outbox comes to.
 enum Next {
@@ -50,7 +53,7 @@ impl Session<'_> {
     /// Sends what can be sent; whether there was anything.
     pub(super) async fn flush(&mut self) -> Result<bool> {
         let now = Instant::now();
-        self.held.retain(|_, until| *until > now);
+        self.held.retain(|_, hold| hold.until > now);
         let mut busy = false;
         for (seat, group) in self.seats.caught_up() {
             if self.held.contains_key(&group) {
@@ -82,6 +85,10 @@ impl Session<'_> {
                         self.hold(group);
                         Ok(false)
                     }
+                    Err(ClientError::RelayAway { relay, cause }) => {
+                        self.hold_long(group, Event::RelayAway { relay, cause }).await?;
+                        Ok(false)
+                    }
                     Err(error) => {
                         self.store.step(move |tx| give_up(tx, &group, seq, say, &error)).await?;
                         Ok(true)
@@ -95,7 +102,7 @@ impl Session<'_> {
     async fn seal(&mut self, wish: Wish) -> Result<Sealed> {
         let mut bundles = Bundles::default();
         if let What::Change(Intent::Add(people)) = &wish.what {
-            fetch_people(&self.link, self.store, people, &mut bundles).await?;
+            self.reach.people((&self.link, &self.relay), people, &mut bundles).await?;
         }
         let (what, group) = (wish.what.clone(), wish.group);
         let needs = self.store.view(move |tx| {
@@ -103,7 +110,7 @@ impl Session<'_> {
             Ok((needs, bundles))
         });
         let (needs, mut bundles) = needs.await?;
-        fetch_keys(&self.link, &needs, &mut bundles).await?;
+        self.reach.keys((&self.link, &self.relay), &needs, &mut bundles).await?;
         self.store.step(move |tx| seal(tx, &wish, &bundles)).await
     }
 
@@ -156,7 +163,13 @@ impl Session<'_> {
     }
 
     fn hold(&mut self, group: GroupId) {
-        self.held.insert(group, Instant::now() + PATIENCE);
+        self.held.insert(group, Hold { until: Instant::now() + PATIENCE, away: false });
+    }
+
+    /// Somebody's relay cannot be reached: the person hears of it, and the post waits.
+    async fn hold_long(&mut self, group: GroupId, why: Event) -> Result<()> {
+        self.held.insert(group, Hold { until: Instant::now() + LONG_PATIENCE, away: true });
+        self.store.step(move |tx| tx.tell_once(&why)).await
     }
 }
 
@@ -217,7 +230,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
             }
         })
     });
-    let post = match sealed {
+    let mut post = match sealed {
         Ok(post) => post,
         Err(ClientError::Protocol(error)) if is_fulfilled(&wish.what, &error) => {
             tx.set_wish(wish.seq, &WishState::Done)?;
@@ -226,6 +239,8 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         Err(ClientError::Protocol(ProtocolError::Misuse(Misuse::Stranded))) => return Ok(Sealed::NotNow),
         Err(error) => return Err(error),
     };
+    let letters = std::mem::take(&mut post.letters);
+    post.letters = keep_letters(tx, wish, &channel.relay, letters)?;
     let number = channel.posts + 1;
     let request = wire_post(post, &channel.channel, &channel.seat, &channel.token, number)?;
     tx.add_post(&StoredPost {
@@ -237,6 +252,25 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         accepted: false,
     })?;
     Ok(Sealed::Ready)
+}
+
+/// Letters to inboxes at other relays than the channel's wait for the post's fate; the others ride along.
+fn keep_letters(
+    tx: &Tx,
+    wish: &Wish,
+    home: &[u8; 32],
+    letters: Vec<OutgoingLetter>,
+) -> Result<Vec<OutgoingLetter>> {
+    let mut riding = Vec::new();
+    for letter in letters {
+        let relay = tx.relay_for(letter.handle.host())?.ok_or(ClientError::RelayFault("it is not known"))?;
+        if relay.id == *home {
+            riding.push(letter);
+        } else {
+            tx.add_letter(&relay.id, &letter.device, Some(&wish.group), &letter.body, Goes::With(wish.seq))?;
+        }
+    }
+    Ok(riding)
 }
 
 /// Whether an error says that a wish has nothing left to do: somebody else has done it.
@@ -257,6 +291,7 @@ fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
 fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
     let leaving = is_leaving(tx, &post.group)?;
     tx.set_accepted(&post.group)?;
+    tx.release_letters(post.intent)?;
     tx.protocol(|cx| Group::load(&post.group, cx)?.posted(cx))?;
     if !leaving {
         if tx.wish_at(post.intent)?.is_some() {
@@ -272,6 +307,9 @@ fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
 /// The relay did not take the post: its keys are wiped, its wish stays.
 fn drop_sealed(tx: &Tx, group: &GroupId) -> Result<()> {
     tx.protocol(|cx| Group::load(group, cx)?.refused(cx))?;
+    if let Some(post) = tx.post(group)? {
+        tx.drop_letters_of(post.intent)?;
+    }
     tx.drop_post(group)
 }
 
@@ -289,7 +327,7 @@ fn give_up(tx: &Tx, group: &GroupId, seq: i64, say: bool, error: &ClientError) -
     tx.tell(&Event::GivenUp { id, conversation, what, cause: text })
 }
 
-fn is_transient(code: &str) -> bool {
+pub(super) fn is_transient(code: &str) -> bool {
     matches!(code, "rate_limited" | "inbox_full" | "storage_full" | "unavailable")
 }
 

@@ -5,7 +5,7 @@ use super::session::Session;
 use crate::directory::answer_fault;
 use crate::store::channels::Channel;
 use crate::store::conversations::State;
-use crate::store::requests::Offer;
+use crate::store::requests::{Offer, Wanted};
 use crate::store::{Store, Tx};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::group::{Group, Joining};
@@ -92,7 +92,7 @@ struct Known {
 impl Session<'_> {
     /// Creates, claims and attaches what the store knows and this connection does not.
     pub(super) async fn open_seats(&mut self) -> Result<()> {
-        let known = known(self.store).await?;
+        let known = known(self.store, self.relay.id).await?;
         self.seats.all.retain(|id, _| known.iter().any(|known| known.id == *id));
         let mut new = Vec::new();
         for known in known {
@@ -210,11 +210,14 @@ fn closed_unseen(tx: &Tx, group: &GroupId) -> Result<()> {
     super::changes::end(tx, group, if left { State::Left } else { State::Removed }, None)
 }
 
-async fn known(store: &Store) -> Result<Vec<Known>> {
+/// The seats at a relay, but for those offered that nobody has said to want yet.
+async fn known(store: &Store, relay: [u8; 32]) -> Result<Vec<Known>> {
     store
-        .view(|tx| {
-            let channels = tx.channels()?.into_iter().map(|channel| of_channel(tx, &channel));
-            let offers = tx.offers()?.into_iter().map(|offer| of_offer(tx, &offer));
+        .view(move |tx| {
+            let channels = tx.channels_at(&relay)?.into_iter().map(|channel| of_channel(tx, &channel));
+            let offers =
+                tx.offers()?.into_iter().filter(|offer| offer.wanted != Wanted::Asks && offer.relay == relay);
+            let offers = offers.map(|offer| of_offer(tx, &offer));
             channels.chain(offers).collect()
         })
         .await
@@ -229,7 +232,7 @@ fn of_channel(tx: &Tx, channel: &Channel) -> Result<Known> {
 fn of_offer(tx: &Tx, offer: &Offer) -> Result<Known> {
     let joining = tx.protocol(|cx| Joining::load(offer.seat, cx))?;
     let cursor = joining.map_or(0, |joining| joining.cursor());
-    let Offer { seat: id, group, channel, claim, token, claimed } = offer.clone();
+    let Offer { seat: id, group, channel, claim, token, claimed, .. } = offer.clone();
     let claim = (!claimed).then_some(claim);
     Ok(Known { id, seat: seat(group, channel, token, cursor, false), made: true, claim })
 }

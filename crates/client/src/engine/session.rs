@@ -1,14 +1,16 @@
-//! One connection's life: log in, take letters, publish keys, attach the seats, then follow and send until it ends.
+//! One connection's life: attach the seats at this relay, then follow and send until it ends. At the account's own relay
+//! it logs in first, takes letters and publishes keys.
 //!
 //! ```text
-//! hello ─► login ─► letters ─► keys ─► seats ─► ┌► pushes ─► outbox of those caught up ─► idle ─┐
-//!                                               └───────────────────────────────────────────────┘
+//! hello ─►(login ─► letters ─► keys)─► seats ─► ┌► pushes ─► outbox of those caught up ─► letters out ─► idle ─┐
+//!                                               └──────────────────────────────────────────────────────────────┘
 //! ```
 
 use super::seats::Seats;
-use crate::directory::answer_fault;
+use crate::directory::{Reach, answer_fault};
 use crate::store::Store;
-use crate::store::meta::{Fact, RelayFacts};
+use crate::store::meta::Fact;
+use crate::store::relays::RelayFacts;
 use crate::transport::{Address, Link, Push};
 use crate::{ClientError, Result};
 use conclave_protocol::GroupId;
@@ -25,22 +27,38 @@ use tokio::time::Instant;
 /// The engine looks around at least so often.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 
-/// A connection that is logged in.
+/// A connection that serves.
 pub(super) struct Session<'s> {
     pub(super) store: &'s Store,
     pub(super) link: Link,
     pub(super) relay: RelayFacts,
+    /// Whether it is the account's own relay.
+    own: bool,
+    /// The relays of those who are to be added, or are new in a group.
+    pub(super) reach: Reach,
     pub(super) seats: Seats,
-    /// Groups whose next post must wait: the relay asked for patience.
-    pub(super) held: HashMap<GroupId, Instant>,
+    /// Groups whose next post must wait.
+    pub(super) held: HashMap<GroupId, Hold>,
     /// The wish to be brought up to date that this connection fulfils once it is idle.
     wanted: i64,
 }
 
+/// Why and how long a group's next post waits.
+pub(super) struct Hold {
+    pub(super) until: Instant,
+    /// Another relay cannot be reached: that may take long, and being up to date does not wait for it.
+    pub(super) away: bool,
+}
+
 impl<'s> Session<'s> {
     /// Runs a connection to its end, which is always an error; `up` is called once it serves.
-    pub(super) async fn run(store: &'s Store, up: impl FnOnce()) -> ClientError {
-        match Self::open(store).await {
+    pub(super) async fn run(
+        store: &'s Store,
+        relay: &RelayFacts,
+        own: bool,
+        up: impl FnOnce(),
+    ) -> ClientError {
+        match Self::open(store, relay.clone(), own).await {
             Ok(mut session) => {
                 up();
                 match session.serve().await {
@@ -52,14 +70,18 @@ impl<'s> Session<'s> {
         }
     }
 
-    async fn open(store: &'s Store) -> Result<Self> {
-        let relay = store.view(|tx| tx.relay()).await?;
+    async fn open(store: &'s Store, relay: RelayFacts, own: bool) -> Result<Self> {
         let registered = store.view(|tx| tx.number(Fact::Registered)).await?;
         if registered == 0 {
             return Err(ClientError::NotRegistered);
         }
         let link = connect(&relay).await?;
-        Ok(Self { store, link, relay, seats: Seats::default(), held: HashMap::new(), wanted: 0 })
+        if !own {
+            let id = relay.id;
+            store.step(move |tx| tx.set_away(&id, false)).await?;
+        }
+        let (reach, seats, held) = (Reach::new(store.clone()), Seats::default(), HashMap::new());
+        Ok(Self { store, link, relay, own, reach, seats, held, wanted: 0 })
     }
 
     async fn serve(&mut self) -> Result<std::convert::Infallible> {
@@ -71,7 +93,7 @@ impl<'s> Session<'s> {
             }
             self.open_seats().await?;
             self.ask_to_rejoin().await?;
-            if self.flush().await? {
+            if self.flush().await? || self.send_letter().await? {
                 continue;
             }
             if self.is_idle() && self.is_up_to_date().await? {
@@ -93,24 +115,26 @@ impl<'s> Session<'s> {
     /// seats are attached at their cursors.
     async fn catch_up(&mut self) -> Result<()> {
         self.wanted = self.store.view(|tx| tx.number(Fact::SyncWanted)).await?;
-        let stock = log_in(self.store, &self.link, &self.relay).await?;
-        while let Some(push) = self.link.waiting_push() {
-            self.take_in(push).await?;
+        if self.own {
+            let stock = log_in(self.store, &self.link, &self.relay).await?;
+            while let Some(push) = self.link.waiting_push() {
+                self.take_in(push).await?;
+            }
+            self.publish(stock).await?;
         }
-        self.publish(stock).await?;
         self.seats.forget_attachments();
         self.open_seats().await
     }
 
     /// Notes wishes to be brought up to date as fulfilled; `true` if newer ones made it look again.
     async fn is_up_to_date(&mut self) -> Result<bool> {
-        let fulfilled = self.wanted;
-        let newer = self.store.view(move |tx| {
-            Ok((tx.number(Fact::SyncWanted)? > fulfilled, tx.number(Fact::SyncDone)? < fulfilled))
-        });
+        let (fulfilled, relay) = (self.wanted, self.relay.id);
+        let newer = self
+            .store
+            .view(move |tx| Ok((tx.number(Fact::SyncWanted)? > fulfilled, tx.synced(&relay)? < fulfilled)));
         let (newer, untold) = newer.await?;
         if untold {
-            self.store.step(move |tx| tx.set_number(Fact::SyncDone, fulfilled)).await?;
+            self.store.step(move |tx| tx.set_synced(&relay, fulfilled)).await?;
         }
         if newer {
             self.catch_up().await?;
@@ -119,15 +143,19 @@ impl<'s> Session<'s> {
     }
 
     fn is_idle(&self) -> bool {
-        self.seats.all_caught_up() && self.held.is_empty()
+        self.seats.all_caught_up() && self.held.values().all(|hold| hold.away)
     }
 
     async fn next_wake(&mut self) -> Result<Instant> {
         let now = Instant::now();
-        self.held.retain(|_, until| *until > now);
-        let due = self.store.view(|tx| Ok(tx.next_due()?.map(|due| due.saturating_sub(tx.now.0)))).await?;
-        let due = due.map_or(LOOK_AROUND, Duration::from_millis).min(LOOK_AROUND);
-        let held = self.held.values().min().copied();
+        self.held.retain(|_, hold| hold.until > now);
+        let relay = self.relay.id;
+        let due = self.store.view(move |tx| {
+            let due = tx.next_due()?.into_iter().chain(tx.letters_due(&relay)?).min();
+            Ok(due.map(|due| due.saturating_sub(tx.now.0)))
+        });
+        let due = due.await?.map_or(LOOK_AROUND, Duration::from_millis).min(LOOK_AROUND);
+        let held = self.held.values().map(|hold| hold.until).min();
         Ok(held.map_or(now + due, |held| held.min(now + due)))
     }
 
@@ -137,8 +165,8 @@ impl<'s> Session<'s> {
                 self.take_entries(entries).await?;
                 self.link.say(Request::Credit(v1::Credit { bytes: push.bytes as u64 })).await
             }
-            Body::Letters(letters) => self.take_letters(letters.letters).await,
-            Body::Stock(stock) => self.publish(stock).await,
+            Body::Letters(letters) if self.own => self.take_letters(letters.letters).await,
+            Body::Stock(stock) if self.own => self.publish(stock).await,
             Body::Refused(refused) => {
                 Err(ClientError::Refused { code: refused.code, message: refused.message })
             }
@@ -177,7 +205,7 @@ impl<'s> Session<'s> {
     }
 }
 
-/// Connects to the account's relay, and to no other.
+/// Connects to a relay that is known, and to no other.
 pub(crate) async fn connect(relay: &RelayFacts) -> Result<Link> {
     let link = Link::connect(&Address::parse(&relay.url)?).await?;
     if link.hello().relay_id.as_ref() != relay.id {

@@ -11,6 +11,8 @@ use rusqlite::{OptionalExtension, Row, params};
 #[derive(Clone)]
 pub(crate) struct Channel {
     pub(crate) group: GroupId,
+    /// The relay's id.
+    pub(crate) relay: [u8; 32],
     pub(crate) channel: [u8; 16],
     pub(crate) seat: SeatId,
     pub(crate) token: [u8; 32],
@@ -24,19 +26,20 @@ pub(crate) struct Channel {
     pub(crate) lost: bool,
 }
 
-const COLUMNS: &str = "grp, channel, seat, token, made, posts, asked_at, lost";
+const COLUMNS: &str = "grp, relay, channel, seat, token, made, posts, asked_at, lost";
 
 impl Channel {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             group: id(row, 0).map(GroupId)?,
-            channel: row.get(1)?,
-            seat: id(row, 2).map(SeatId)?,
-            token: row.get(3)?,
-            made: row.get(4)?,
-            posts: row.get::<_, i64>(5)?.unsigned_abs(),
-            asked_at: row.get::<_, i64>(6)?.unsigned_abs(),
-            lost: row.get(7)?,
+            relay: row.get(1)?,
+            channel: row.get(2)?,
+            seat: id(row, 3).map(SeatId)?,
+            token: row.get(4)?,
+            made: row.get(5)?,
+            posts: row.get::<_, i64>(6)?.unsigned_abs(),
+            asked_at: row.get::<_, i64>(7)?.unsigned_abs(),
+            lost: row.get(8)?,
         })
     }
 }
@@ -56,23 +59,24 @@ impl Tx<'_> {
         Ok(query.query_row([seat.as_bytes()], Channel::read).optional()?)
     }
 
-    /// All open seats.
-    pub(crate) fn channels(&self) -> Result<Vec<Channel>> {
-        let sql = format!("SELECT {COLUMNS} FROM channels WHERE open = 1 ORDER BY rowid");
+    /// All open seats at a relay.
+    pub(crate) fn channels_at(&self, relay: &[u8; 32]) -> Result<Vec<Channel>> {
+        let sql = format!("SELECT {COLUMNS} FROM channels WHERE open = 1 AND relay = ?1 ORDER BY rowid");
         let mut query = self.db.prepare_cached(&sql)?;
-        Ok(query.query_map([], Channel::read)?.collect::<Result<_, _>>()?)
+        Ok(query.query_map([&relay[..]], Channel::read)?.collect::<Result<_, _>>()?)
     }
 
     /// Notes a seat, in the place of an older one of the same group.
     pub(crate) fn add_channel(&self, channel: &Channel) -> Result<()> {
         let sql =
-            "INSERT INTO channels (grp, channel, seat, token, made, posts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO channels (grp, channel, seat, token, made, posts, relay) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                    ON CONFLICT (grp) DO UPDATE SET
-                   channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, lost = 0, open = 1";
-        let Channel { group, channel, seat, token, made, posts, .. } = channel;
+                   relay = ?7, channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, lost = 0, open = 1";
+        let Channel { group, relay, channel, seat, token, made, posts, .. } = channel;
         let posts = signed(*posts);
         let mut write = self.db.prepare_cached(sql)?;
-        write.execute(params![group.as_bytes(), &channel[..], seat.as_bytes(), &token[..], made, posts])?;
+        let (seat, relay) = (seat.as_bytes(), &relay[..]);
+        write.execute(params![group.as_bytes(), &channel[..], seat, &token[..], made, posts, relay])?;
         Ok(())
     }
 

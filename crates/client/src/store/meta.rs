@@ -1,29 +1,14 @@
-//! Single facts of the store: which relay, whether registered, what was shown.
+//! Single facts of the store: which relay is the account's own, whether it is registered, what was shown.
 
 use super::Tx;
-use crate::{ClientError, Result};
+use crate::Result;
 use rusqlite::{OptionalExtension, params};
-
-/// What is known of the account's relay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct RelayFacts {
-    /// Its address, as the person gave it.
-    pub(crate) url: String,
-    /// Its id, pinned at registration.
-    pub(crate) id: [u8; 32],
-    /// The host of its handles.
-    pub(crate) host: String,
-}
 
 /// The keys of this table.
 #[derive(Clone, Copy)]
 pub(crate) enum Fact {
-    /// The relay's address.
-    RelayUrl,
-    /// The relay's id.
+    /// The id of the account's own relay.
     RelayId,
-    /// The host of its handles.
-    RelayHost,
     /// Set once the relay has confirmed the registration.
     Registered,
     /// The registration as it is asked for, until it is confirmed.
@@ -34,22 +19,17 @@ pub(crate) enum Fact {
     Told,
     /// Counts the wishes of all processes to be brought up to date.
     SyncWanted,
-    /// The last wish that was fulfilled.
-    SyncDone,
 }
 
 impl Fact {
     fn key(self) -> &'static str {
         match self {
-            Self::RelayUrl => "relay_url",
             Self::RelayId => "relay_id",
-            Self::RelayHost => "relay_host",
             Self::Registered => "registered",
             Self::Registration => "registration",
             Self::ListPublished => "list_published",
             Self::Told => "told",
             Self::SyncWanted => "sync_wanted",
-            Self::SyncDone => "sync_done",
         }
     }
 }
@@ -71,10 +51,9 @@ impl Tx<'_> {
         Ok(self.db.prepare_cached(sql)?.execute(params![fact.key(), value]).map(drop)?)
     }
 
-    fn text(&self, fact: Fact) -> Result<String> {
-        let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-        let found = query.query_row([fact.key()], |row| row.get(0)).optional()?;
-        found.ok_or(ClientError::NotRegistered)
+    /// Sets bytes.
+    pub(crate) fn set_blob(&self, fact: Fact, value: &[u8]) -> Result<()> {
+        self.set(fact, &value)
     }
 
     /// The registration that is not confirmed yet.
@@ -92,25 +71,5 @@ impl Tx<'_> {
     pub(crate) fn set_registered(&self) -> Result<()> {
         self.db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([Fact::Registration.key()])?;
         self.set_number(Fact::Registered, 1)
-    }
-
-    /// The account's relay.
-    ///
-    /// # Errors
-    /// `NotRegistered` if none was set.
-    pub(crate) fn relay(&self) -> Result<RelayFacts> {
-        let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-        let id: Option<Vec<u8>> = query.query_row([Fact::RelayId.key()], |row| row.get(0)).optional()?;
-        let id = id.ok_or(ClientError::NotRegistered)?;
-        let id =
-            id.try_into().map_err(|_| ClientError::StoreDamaged("a relay's id has a wrong size".into()))?;
-        Ok(RelayFacts { url: self.text(Fact::RelayUrl)?, id, host: self.text(Fact::RelayHost)? })
-    }
-
-    /// Notes the account's relay.
-    pub(crate) fn set_relay(&self, relay: &RelayFacts) -> Result<()> {
-        self.set(Fact::RelayUrl, &relay.url)?;
-        self.set(Fact::RelayId, &&relay.id[..])?;
-        self.set(Fact::RelayHost, &relay.host)
     }
 }

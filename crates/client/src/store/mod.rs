@@ -5,13 +5,17 @@
 
 pub(crate) mod channels;
 pub(crate) mod conversations;
+mod copy;
 pub(crate) mod journal;
 pub(crate) mod lease;
+pub(crate) mod letters;
 pub(crate) mod messages;
 pub(crate) mod meta;
+mod migrations;
 pub(crate) mod outbox;
 pub(crate) mod people;
 pub(crate) mod posts;
+pub(crate) mod relays;
 pub(crate) mod requests;
 mod schema;
 mod sidecar;
@@ -59,8 +63,12 @@ impl Store {
         }
         let (dir, passphrase) = (dir.to_owned(), zeroize::Zeroizing::new(passphrase.to_owned()));
         blocking(move || {
-            let key = sidecar::open(&dir, &passphrase)?;
+            let sidecar::Opened { key, version } = sidecar::open(&dir, &passphrase)?;
             let db = schema::open(&dir, &key)?;
+            if version < sidecar::VERSION {
+                // The database is of this version by now: a crash before this line only means that it is written later.
+                sidecar::write(&dir, &passphrase, &key)?;
+            }
             Store::start(dir, db, clock)
         })
         .await

@@ -20,7 +20,8 @@ pub(crate) struct Person {
     pub(crate) blocked: bool,
 }
 
-const COLUMNS: &str = "person, handle, name, list, contact, verified, blocked";
+const COLUMNS: &str = "person, handle, name, list, contact, verified,
+    EXISTS (SELECT 1 FROM blocked b WHERE b.person = people.person)";
 
 impl Person {
     fn read(row: &Row) -> rusqlite::Result<Self> {
@@ -124,9 +125,19 @@ impl Tx<'_> {
         self.set_person(person, "verified", true)
     }
 
-    /// Blocks somebody.
+    /// Blocks somebody, known or not, or no longer.
     pub(crate) fn set_blocked(&self, person: &PersonId, blocked: bool) -> Result<()> {
-        self.set_person(person, "blocked", blocked)
+        let sql = match blocked {
+            true => "INSERT INTO blocked (person) VALUES (?1) ON CONFLICT DO NOTHING",
+            false => "DELETE FROM blocked WHERE person = ?1",
+        };
+        Ok(self.db.prepare_cached(sql)?.execute([person.as_bytes()]).map(drop)?)
+    }
+
+    /// Whether somebody is blocked, known or not.
+    pub(crate) fn is_blocked(&self, person: &PersonId) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM blocked WHERE person = ?1)")?;
+        Ok(query.query_row([person.as_bytes()], |row| row.get(0))?)
     }
 
     fn set_person(&self, person: &PersonId, column: &'static str, value: bool) -> Result<()> {

@@ -4,7 +4,7 @@
 use super::Tx;
 use super::conversations::id;
 use crate::Result;
-use conclave_protocol::{GroupId, SeatId};
+use conclave_protocol::{GroupId, PersonId, SeatId};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// A seat offered to this device.
@@ -12,6 +12,12 @@ use rusqlite::{OptionalExtension, Row, params};
 pub(crate) struct Offer {
     pub(crate) seat: SeatId,
     pub(crate) group: GroupId,
+    /// Who invites, by the letter's own word.
+    pub(crate) inviter: PersonId,
+    pub(crate) inviter_handle: String,
+    pub(crate) wanted: Wanted,
+    /// The relay's id.
+    pub(crate) relay: [u8; 32],
     pub(crate) channel: [u8; 16],
     pub(crate) claim: [u8; 32],
     pub(crate) token: [u8; 32],
@@ -19,17 +25,50 @@ pub(crate) struct Offer {
     pub(crate) claimed: bool,
 }
 
-const COLUMNS: &str = "seat, grp, channel, claim, token, claimed";
+/// Whether an offered seat is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The person is asked first: nothing is done with it.
+    Asks,
+    /// It is taken; what comes of it is decided when the welcome says who invites.
+    Taken,
+    /// The person has accepted it.
+    Accepted,
+}
+
+impl Wanted {
+    fn number(self) -> i64 {
+        match self {
+            Self::Asks => 0,
+            Self::Taken => 1,
+            Self::Accepted => 2,
+        }
+    }
+
+    fn of(number: i64) -> Self {
+        match number {
+            0 => Self::Asks,
+            2 => Self::Accepted,
+            _ => Self::Taken,
+        }
+    }
+}
+
+const COLUMNS: &str = "seat, grp, inviter, inviter_handle, wanted, relay, channel, claim, token, claimed";
 
 impl Offer {
     fn read(row: &Row) -> rusqlite::Result<Self> {
         Ok(Self {
             seat: id(row, 0).map(SeatId)?,
             group: id(row, 1).map(GroupId)?,
-            channel: row.get(2)?,
-            claim: row.get(3)?,
-            token: row.get(4)?,
-            claimed: row.get(5)?,
+            inviter: id(row, 2).map(PersonId)?,
+            inviter_handle: row.get(3)?,
+            wanted: Wanted::of(row.get(4)?),
+            relay: row.get(5)?,
+            channel: row.get(6)?,
+            claim: row.get(7)?,
+            token: row.get(8)?,
+            claimed: row.get(9)?,
         })
     }
 }
@@ -37,11 +76,19 @@ impl Offer {
 impl Tx<'_> {
     /// Notes an offer; one of a seat that is known is passed over.
     pub(crate) fn add_offer(&self, offer: &Offer) -> Result<()> {
-        let sql = "INSERT INTO invitations (seat, grp, channel, claim, token) VALUES (?1, ?2, ?3, ?4, ?5)
-                   ON CONFLICT (seat) DO NOTHING";
-        let Offer { seat, group, channel, claim, token, .. } = offer;
-        let mut write = self.db.prepare_cached(sql)?;
-        write.execute(params![seat.as_bytes(), group.as_bytes(), &channel[..], &claim[..], &token[..]])?;
+        let sql = "INSERT INTO invitations (seat, grp, inviter, inviter_handle, wanted, relay, channel, claim, token)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (seat) DO NOTHING";
+        self.db.prepare_cached(sql)?.execute(params![
+            offer.seat.as_bytes(),
+            offer.group.as_bytes(),
+            offer.inviter.as_bytes(),
+            offer.inviter_handle,
+            offer.wanted.number(),
+            &offer.relay[..],
+            &offer.channel[..],
+            &offer.claim[..],
+            &offer.token[..],
+        ])?;
         Ok(())
     }
 
@@ -57,6 +104,12 @@ impl Tx<'_> {
         let mut query =
             self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM invitations ORDER BY rowid"))?;
         Ok(query.query_map([], Offer::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The person has accepted it.
+    pub(crate) fn accept_offer(&self, seat: &SeatId) -> Result<()> {
+        let mut write = self.db.prepare_cached("UPDATE invitations SET wanted = ?2 WHERE seat = ?1")?;
+        Ok(write.execute(params![seat.as_bytes(), Wanted::Accepted.number()]).map(drop)?)
     }
 
     /// The relay has taken the claim.

@@ -1,7 +1,9 @@
-//! The tables of the store and how the database is opened.
+//! The tables of the store and how the database is opened. How an older store becomes one of this version stands in
+//! `migrations`.
 
-use super::sidecar::StoreKey;
-use crate::Result;
+use super::migrations::migrate;
+use super::sidecar::{StoreKey, VERSION};
+use crate::{ClientError, Result};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -11,43 +13,69 @@ use zeroize::Zeroizing;
 /// How long a step waits for the steps of other processes.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// Opens the database, and makes its tables if it is new.
+/// Opens the database of a directory: makes its tables if it is new, brings it up to this version if it is older.
+///
+/// # Errors
+/// `StoreTooNew`; `StoreDamaged`, `Store`.
 pub(super) fn open(dir: &Path, key: &StoreKey) -> Result<Connection> {
-    let path = dir.join("store.db");
+    let mut db = connect(&dir.join("store.db"), key)?;
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let tables: i64 = tx.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let version: u32 = tx.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    match (tables, version) {
+        (0, _) => tx.execute_batch(TABLES)?,
+        (_, VERSION) => return tx.rollback().map(|()| db).map_err(ClientError::from),
+        (_, version) if version > VERSION => return Err(ClientError::StoreTooNew { needs: version }),
+        // The first version did not write its number into the database.
+        (_, version) => migrate(&tx, version.max(1), dir, key)?,
+    }
+    tx.pragma_update(None, "user_version", VERSION)?;
+    tx.commit()?;
+    Ok(db)
+}
+
+/// Opens a database file under its key, and makes it if there is none.
+pub(super) fn connect(path: &Path, key: &StoreKey) -> Result<Connection> {
     // Made here, so that it is never readable for others; the database makes its own files beside it alike.
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
+    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(&path, flags)?;
+    let db = Connection::open_with_flags(path, flags)?;
     db.busy_timeout(BUSY)?;
     let digits = Zeroizing::new(hex::encode(&key[..]));
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *digits));
     db.execute_batch(&pragma)?;
     db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
     db.set_prepared_statement_cache_capacity(128);
-    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    tx.execute_batch(TABLES)?;
-    tx.commit()?;
     Ok(db)
 }
 
 /// Ordinary tables with row ids: those without take several times the space for rows of this size.
 const TABLES: &str = "
 -- The protocol's own rows.
-CREATE TABLE IF NOT EXISTS vault (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL);
+CREATE TABLE vault (key BLOB PRIMARY KEY NOT NULL, value BLOB NOT NULL);
 -- Single facts: the relay, its id, counters.
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL);
+CREATE TABLE meta (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL);
+-- Relays, pinned by id. `host`: whose handles it answers for. `away`: it could not be reached the last time.
+CREATE TABLE relays (
+    id BLOB PRIMARY KEY NOT NULL,
+    url TEXT NOT NULL,
+    host TEXT UNIQUE,
+    synced INTEGER NOT NULL DEFAULT 0,
+    away INTEGER NOT NULL DEFAULT 0
+);
 -- Everybody whose keys were seen: pinned by the newest device list.
-CREATE TABLE IF NOT EXISTS people (
+CREATE TABLE people (
     person BLOB PRIMARY KEY NOT NULL,
     handle TEXT NOT NULL,
     name TEXT UNIQUE,
     list BLOB NOT NULL,
     contact INTEGER NOT NULL DEFAULT 0,
-    verified INTEGER NOT NULL DEFAULT 0,
-    blocked INTEGER NOT NULL DEFAULT 0
+    verified INTEGER NOT NULL DEFAULT 0
 );
+-- People who are heard of no more, whether or not their keys were ever seen.
+CREATE TABLE blocked (person BLOB PRIMARY KEY NOT NULL);
 -- Groups as the person knows them. `direct`: the other person of a chat of two.
-CREATE TABLE IF NOT EXISTS conversations (
+CREATE TABLE conversations (
     grp BLOB PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
     direct BLOB,
@@ -55,10 +83,11 @@ CREATE TABLE IF NOT EXISTS conversations (
     state TEXT NOT NULL,
     read_up_to INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX IF NOT EXISTS conversations_direct ON conversations (direct) WHERE direct IS NOT NULL;
--- Where a group lives at the relay. `posts`: the number of the seat's last post known to be accepted.
-CREATE TABLE IF NOT EXISTS channels (
+CREATE INDEX conversations_direct ON conversations (direct) WHERE direct IS NOT NULL;
+-- Where a group lives: relay and channel. `posts`: the number of the seat's last post known to be accepted.
+CREATE TABLE channels (
     grp BLOB PRIMARY KEY NOT NULL,
+    relay BLOB NOT NULL,
     channel BLOB NOT NULL,
     seat BLOB NOT NULL UNIQUE,
     token BLOB NOT NULL,
@@ -68,17 +97,22 @@ CREATE TABLE IF NOT EXISTS channels (
     lost INTEGER NOT NULL DEFAULT 0,
     open INTEGER NOT NULL DEFAULT 1
 );
--- Seats offered by letters, not yet joined.
-CREATE TABLE IF NOT EXISTS invitations (
+-- Seats offered by letters, not yet joined. `wanted`: an unknown inviter's group at a relay that one has nothing to do
+-- with is not even looked at before the person wants it.
+CREATE TABLE invitations (
     seat BLOB PRIMARY KEY NOT NULL,
     grp BLOB NOT NULL,
+    inviter BLOB NOT NULL,
+    inviter_handle TEXT NOT NULL,
+    wanted INTEGER NOT NULL,
+    relay BLOB NOT NULL,
     channel BLOB NOT NULL,
     claim BLOB NOT NULL,
     token BLOB NOT NULL,
     claimed INTEGER NOT NULL DEFAULT 0
 );
 -- What was said, in the order of the channels.
-CREATE TABLE IF NOT EXISTS messages (
+CREATE TABLE messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     grp BLOB NOT NULL,
     id BLOB NOT NULL,
@@ -92,9 +126,9 @@ CREATE TABLE IF NOT EXISTS messages (
     own INTEGER NOT NULL,
     UNIQUE (grp, id)
 );
-CREATE INDEX IF NOT EXISTS messages_in_order ON messages (grp, seq);
+CREATE INDEX messages_in_order ON messages (grp, seq);
 -- What the person wants said and done, in order; sealed only when its group is caught up.
-CREATE TABLE IF NOT EXISTS outbox (
+CREATE TABLE outbox (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     grp BLOB NOT NULL,
     kind TEXT NOT NULL,
@@ -106,9 +140,9 @@ CREATE TABLE IF NOT EXISTS outbox (
     code TEXT,
     error TEXT
 );
-CREATE INDEX IF NOT EXISTS outbox_waiting ON outbox (grp, seq) WHERE state IN ('queued', 'sealed', 'sent');
+CREATE INDEX outbox_waiting ON outbox (grp, seq) WHERE state IN ('queued', 'sealed', 'sent');
 -- The one post of a group that waits for its fate: sealed bytes, stored before they leave.
-CREATE TABLE IF NOT EXISTS posts (
+CREATE TABLE posts (
     grp BLOB PRIMARY KEY NOT NULL,
     intent INTEGER NOT NULL,
     number INTEGER NOT NULL,
@@ -116,6 +150,17 @@ CREATE TABLE IF NOT EXISTS posts (
     sealed_at INTEGER NOT NULL,
     accepted INTEGER NOT NULL DEFAULT 0
 );
+-- Letters to inboxes elsewhere, sealed. `held`: the outbox row whose post must be accepted first.
+CREATE TABLE letters (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    relay BLOB NOT NULL,
+    device BLOB NOT NULL,
+    grp BLOB,
+    body BLOB NOT NULL,
+    held INTEGER,
+    not_before INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0
+);
 -- Events for the person.
-CREATE TABLE IF NOT EXISTS journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
+CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

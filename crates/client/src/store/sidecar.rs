@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The version of the store that this program writes.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 /// 64 MiB.
 const MEMORY_KIB: u32 = 64 << 10;
 const PASSES: u32 = 3;
@@ -40,6 +40,13 @@ struct Kdf {
     lanes: u32,
 }
 
+/// What opening gives.
+pub(super) struct Opened {
+    pub(super) key: StoreKey,
+    /// The version that the store was written by.
+    pub(super) version: u32,
+}
+
 /// Only what decides whether the rest can be read at all.
 #[derive(Deserialize)]
 struct Versioned {
@@ -53,7 +60,12 @@ pub(super) fn path(dir: &Path) -> PathBuf {
 /// Makes the directory and a sidecar with a fresh key.
 pub(super) fn create(dir: &Path, passphrase: &str) -> Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let (salt, key): ([u8; 16], StoreKey) = (random()?, Zeroizing::new(random()?));
+    write(dir, passphrase, &Zeroizing::new(random()?))
+}
+
+/// Writes a sidecar of this version: the key wrapped anew under a fresh salt.
+pub(super) fn write(dir: &Path, passphrase: &str, key: &StoreKey) -> Result<()> {
+    let salt: [u8; 16] = random()?;
     let kdf = Kdf {
         name: "argon2id".into(),
         salt: hex::encode(salt),
@@ -66,11 +78,11 @@ pub(super) fn create(dir: &Path, passphrase: &str) -> Result<()> {
     // The salt is fresh, so the key that wraps is, and seals this once.
     let wrapped = cipher.encrypt(&Nonce::default(), Payload { msg: &key[..], aad: &aad });
     let wrapped = hex::encode(wrapped.map_err(|_| ClientError::Store("the key cannot be wrapped".into()))?);
-    write(dir, &Sidecar { version: VERSION, kdf, wrapped })
+    place(dir, &Sidecar { version: VERSION, kdf, wrapped })
 }
 
 /// Unwraps the key.
-pub(super) fn open(dir: &Path, passphrase: &str) -> Result<StoreKey> {
+pub(super) fn open(dir: &Path, passphrase: &str) -> Result<Opened> {
     let text = fs::read(path(dir))?;
     let damaged = || ClientError::StoreDamaged("store.json is not readable".into());
     let Versioned { version } = serde_json::from_slice(&text).map_err(|_| damaged())?;
@@ -83,7 +95,8 @@ pub(super) fn open(dir: &Path, passphrase: &str) -> Result<StoreKey> {
     let aad = sidecar.kdf.aad(version);
     let key = cipher.decrypt(&Nonce::default(), Payload { msg: &wrapped, aad: &aad });
     let key = Zeroizing::new(key.map_err(|_| ClientError::WrongPassphrase)?);
-    key.as_slice().try_into().map(Zeroizing::new).map_err(|_| damaged())
+    let key = key.as_slice().try_into().map(Zeroizing::new).map_err(|_| damaged())?;
+    Ok(Opened { key, version })
 }
 
 impl Kdf {
@@ -108,7 +121,7 @@ impl Kdf {
 }
 
 /// Whole or not at all: beside, to the disk, then in its place.
-fn write(dir: &Path, sidecar: &Sidecar) -> Result<()> {
+fn place(dir: &Path, sidecar: &Sidecar) -> Result<()> {
     let text = serde_json::to_vec_pretty(sidecar).map_err(|error| ClientError::Store(error.to_string()))?;
     let beside = dir.join("store.json.new");
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;

@@ -27,7 +27,7 @@ impl Address {
         }
         let authority = rest.strip_suffix('/').unwrap_or(rest);
         let (host, port) = split(authority).ok_or_else(bad)?;
-        let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+        let local = is_local(host);
         let plain =
             host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b':'));
         match (plain && !host.is_empty(), local) {
@@ -38,10 +38,21 @@ impl Address {
         }
     }
 
+    /// The address at which the relay of a handle's host is looked for.
+    pub(crate) fn of_host(host: &str) -> String {
+        let name = split(host).map_or(host, |(name, _)| name);
+        format!("{}://{host}", if is_local(name) { "http" } else { "https" })
+    }
+
     /// Where the relay takes WebSockets.
     pub(crate) fn websocket(&self) -> String {
         format!("ws://{}/v1/connect", self.authority)
     }
+}
+
+/// Whether a host is this machine.
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn split(authority: &str) -> Option<(&str, u16)> {

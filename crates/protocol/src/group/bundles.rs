@@ -19,10 +19,12 @@ struct Fetched {
 }
 
 /// What must be fetched of a device before a step; its bundle always comes along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
     /// The device.
     pub device: DeviceId,
+    /// Its person's handle: it says at which relay to ask.
+    pub handle: Handle,
     /// A one-time prekey, for a session.
     pub prekey: bool,
     /// A join key, for an add.

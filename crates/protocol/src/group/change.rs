@@ -67,14 +67,16 @@ impl Group {
         match intent {
             Intent::Add(people) => {
                 for person in people.iter().filter(|person| self.roster.member(**person).is_none()) {
-                    let (_, list) = bundles.list(*person)?;
+                    let (handle, list) = bundles.list(*person)?;
                     let devices = list.devices().iter().map(|listed| listed.device);
-                    needs.extend(devices.map(|device| Need { device, prekey: false, join_key: true }));
+                    let need =
+                        |device| Need { device, handle: handle.clone(), prekey: false, join_key: true };
+                    needs.extend(devices.map(need));
                 }
             }
             Intent::Readmit(request) => {
                 let signed: SignedRejoin = codec::decode(request.as_slice())?;
-                needs.push(Need { device: signed.request.device, prekey: false, join_key: false });
+                needs.extend(self.need(signed.request.device, false));
             }
             _ => {}
         }
@@ -120,7 +122,7 @@ impl Group {
         let request = RejoinRequest { group: self.id, person, device, last_epoch, asked, join_key };
         let signed = SignedRejoin::sign(request, account.device_signing())?;
         let room = self.room(account);
-        let needs = room.others().map(|device| Need { device, prekey: false, join_key: false }).collect();
+        let needs = room.others().filter_map(|device| self.need(device, false)).collect();
         Ok((codec::encode(&signed)?, needs))
     }
 
@@ -133,8 +135,9 @@ impl Group {
         cx: &mut Context,
     ) -> Result<OutgoingLetter> {
         let peer = self.roster.peer(to).ok_or(Misuse::NotAMember)?;
+        let handle = self.roster.member_of(to).ok_or(Misuse::NotAMember)?.handle.clone();
         let bundle = bundles.bundle(&peer, cx)?;
-        Ok(OutgoingLetter { device: to, body: seal_rejoin(codec::decode(request)?, &bundle, cx)? })
+        Ok(OutgoingLetter { device: to, handle, body: seal_rejoin(codec::decode(request)?, &bundle, cx)? })
     }
 
     fn changes(
@@ -305,7 +308,8 @@ impl Group {
                 inviter_handle: account.handle().clone(),
             };
             let body = invitation.seal(&bundles.bundle(&peer, cx)?, cx)?;
-            letters.push(OutgoingLetter { device: leaf.device, body });
+            let handle = after.member_of(leaf.device).ok_or(PeerFault::RosterMismatch)?.handle.clone();
+            letters.push(OutgoingLetter { device: leaf.device, handle, body });
         }
         Ok(letters)
     }

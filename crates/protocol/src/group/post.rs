@@ -1,5 +1,6 @@
 //! What goes to the relay and comes back: posts and entries, as far as the protocol sees them.
 
+use crate::identity::Handle;
 use crate::{DeviceId, SeatId, Timestamp};
 
 /// Something to post: one upload, whatever the group's size.
@@ -15,7 +16,7 @@ pub struct Post {
     pub takes_turn: bool,
     /// Seats to open and close.
     pub seats: Vec<SeatChange>,
-    /// Letters that ride along.
+    /// Letters to be sent if this is accepted. Those to inboxes at the channel's own relay ride along.
     pub letters: Vec<OutgoingLetter>,
 }
 
@@ -28,11 +29,13 @@ pub struct Slice {
     pub bytes: Vec<u8>,
 }
 
-/// A letter to a device's inbox.
+/// A letter to a device's inbox, which lies at the relay of its person's handle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutgoingLetter {
     /// Whose inbox.
     pub device: DeviceId,
+    /// Its person's handle.
+    pub handle: Handle,
     /// Opaque bytes.
     pub body: Vec<u8>,
 }

@@ -17,7 +17,13 @@ impl Group {
     /// What must be fetched before [`Group::send`]: keys of devices without a session.
     pub fn needs_for_send(&self, account: &Account, cx: &mut Context) -> Result<Vec<Need>> {
         let devices = self.scheme()?.wants(&self.room(account), cx)?;
-        Ok(devices.into_iter().map(|device| Need { device, prekey: true, join_key: false }).collect())
+        Ok(devices.into_iter().filter_map(|device| self.need(device, true)).collect())
+    }
+
+    /// What to fetch of a device of the roster.
+    pub(super) fn need(&self, device: DeviceId, prekey: bool) -> Option<Need> {
+        let handle = self.roster.member_of(device)?.handle.clone();
+        Some(Need { device, handle, prekey, join_key: false })
     }
 
     /// Seals a message at the head. It waits in the vault until its entry arrives or [`Group::refused`] drops it.

@@ -1,0 +1,58 @@
+//! Older stores: a copy is kept, then everything changes in the one transaction that opens the store, or nothing does.
+//!
+//! A migration is never edited once it was released; a newer version adds one.
+
+use super::copy::copy;
+use super::sidecar::StoreKey;
+use crate::{ClientError, Result};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// Version 2 knows more than one relay.
+const TO_2: &str = "
+CREATE TABLE relays (
+    id BLOB PRIMARY KEY NOT NULL,
+    url TEXT NOT NULL,
+    host TEXT UNIQUE,
+    synced INTEGER NOT NULL DEFAULT 0,
+    away INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO relays (id, url, host)
+    SELECT id.value, url.value, host.value FROM meta id, meta url, meta host
+    WHERE id.key = 'relay_id' AND url.key = 'relay_url' AND host.key = 'relay_host';
+DELETE FROM meta WHERE key IN ('relay_url', 'relay_host', 'sync_done');
+CREATE TABLE blocked (person BLOB PRIMARY KEY NOT NULL);
+INSERT INTO blocked SELECT person FROM people WHERE blocked = 1;
+ALTER TABLE people DROP COLUMN blocked;
+ALTER TABLE channels ADD COLUMN relay BLOB NOT NULL DEFAULT x'';
+UPDATE channels SET relay = (SELECT value FROM meta WHERE key = 'relay_id');
+ALTER TABLE invitations ADD COLUMN inviter BLOB NOT NULL DEFAULT x'';
+ALTER TABLE invitations ADD COLUMN inviter_handle TEXT NOT NULL DEFAULT '';
+ALTER TABLE invitations ADD COLUMN wanted INTEGER NOT NULL DEFAULT 1;
+ALTER TABLE invitations ADD COLUMN relay BLOB NOT NULL DEFAULT x'';
+UPDATE invitations SET relay = (SELECT value FROM meta WHERE key = 'relay_id'),
+    inviter = zeroblob(32);
+CREATE TABLE letters (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    relay BLOB NOT NULL,
+    device BLOB NOT NULL,
+    grp BLOB,
+    body BLOB NOT NULL,
+    held INTEGER,
+    not_before INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0
+);
+";
+
+/// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.
+///
+/// # Errors
+/// `StoreDamaged` for a version that never was; `Store` if there is no room for the copy.
+pub(super) fn migrate(tx: &Connection, version: u32, dir: &Path, key: &StoreKey) -> Result<()> {
+    let steps: &[&str] = match version {
+        1 => &[TO_2],
+        _ => return Err(ClientError::StoreDamaged("its version never was".into())),
+    };
+    copy(&dir.join("store.db"), &dir.join(format!("store.db.version-{version}")), key)?;
+    Ok(steps.iter().try_for_each(|step| tx.execute_batch(step))?)
+}

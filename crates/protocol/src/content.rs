@@ -1,7 +1,7 @@
 //! What people say, and how its length is hidden. Who said it, and whether it is authentic, is the group's concern.
 
 use crate::codec::{self, VLBytes};
-use crate::{Misuse, Result};
+use crate::{Misuse, PeerFault, Result};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// The longest text, in bytes.
@@ -58,10 +58,13 @@ impl Content {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
         let Encoded { kind, critical, bytes } = codec::decode(bytes)?;
         let bytes: Vec<u8> = bytes.into();
-        if kind != TEXT {
-            return Ok(Self::Unknown { kind, critical: critical != 0, bytes });
+        match (kind, critical) {
+            (TEXT, 1) if bytes.len() <= MAX_TEXT => {
+                String::from_utf8(bytes).map(Self::Text).map_err(|_| PeerFault::Malformed.into())
+            }
+            (TEXT, _) | (_, 2..) => Err(PeerFault::Malformed.into()),
+            _ => Ok(Self::Unknown { kind, critical: critical == 1, bytes }),
         }
-        String::from_utf8(bytes).map(Self::Text).map_err(|_| crate::PeerFault::Malformed.into())
     }
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn padded(length: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::padded;
+    use super::*;
 
     #[test]
     fn padding_costs_at_most_an_eighth() {
@@ -84,5 +87,17 @@ mod tests {
             let padded = padded(length);
             assert!(padded >= length && (length < 64 || padded - length <= length / 8), "{length} {padded}");
         }
+    }
+
+    /// Found by the fuzz target `content`.
+    #[test]
+    fn content_has_one_encoding() {
+        for bytes in [[0, 9, 2, 0], [0, 9, 0xff, 0], [0, 1, 0, 0]] {
+            assert_eq!(Content::decode(&bytes), Err(PeerFault::Malformed.into()));
+        }
+        let longer = Content::Text("x".repeat(MAX_TEXT + 1)).encode().unwrap();
+        assert_eq!(Content::decode(&longer), Err(PeerFault::Malformed.into()));
+        let newer = Content::Unknown { kind: 9, critical: true, bytes: Vec::new() };
+        assert_eq!(Content::decode(&[0, 9, 1, 0]), Ok(newer));
     }
 }

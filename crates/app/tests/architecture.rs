@@ -7,12 +7,13 @@ use std::process::Command;
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 
 /// Every crate of the workspace and what it may import of the others, tests aside.
-const ARROWS: [(&str, &[&str]); 5] = [
+const ARROWS: [(&str, &[&str]); 6] = [
     ("conclave", &["conclave-client", "conclave-relay"]),
     ("conclave-client", &["conclave-protocol", "conclave-wire"]),
     ("conclave-relay", &["conclave-wire"]),
     ("conclave-protocol", &[]),
     ("conclave-wire", &[]),
+    ("conclave-fuzzing", &[]),
 ];
 
 /// What must not be reachable from `protocol`, at any distance: it is synchronous and does no input or output.

@@ -8,6 +8,8 @@ pub mod codec;
 pub mod content;
 mod context;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod group;
 pub mod identity;
 mod ids;
@@ -15,7 +17,7 @@ pub mod labels;
 pub mod primitives;
 pub mod roster;
 pub mod session;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) mod testing;
 mod vault;
 

@@ -1,9 +1,10 @@
-//! A bench for unit tests: a vault in memory, seeded randomness, a clock that is set by hand.
+//! A bench for unit tests and fuzz targets: a vault in memory, seeded randomness, a clock that is set by hand.
 
 use crate::{Context, MemoryVault, Timestamp};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+#[derive(Clone)]
 pub(crate) struct Bench {
     pub(crate) vault: MemoryVault,
     pub(crate) rng: ChaCha20Rng,

@@ -8,6 +8,8 @@ pub mod auth;
 mod debug;
 pub mod error;
 pub mod frame;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod ids;
 pub mod limits;
 pub mod refusal;

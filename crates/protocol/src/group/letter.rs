@@ -42,7 +42,7 @@ pub struct Invitation {
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
-enum Body {
+pub(super) enum Body {
     Invitation(Invitation) = 1,
     Rejoin(SignedRejoin) = 2,
 }

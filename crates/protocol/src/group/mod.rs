@@ -9,6 +9,8 @@ mod change;
 mod cipher;
 mod epoch;
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod letter;
 mod message;
 mod pairwise;
@@ -21,6 +23,8 @@ mod sender_keys;
 #[cfg(test)]
 mod tests;
 mod welcome;
+#[cfg(any(test, fuzzing))]
+mod world;
 
 pub use crate::roster::{Policy, Right, Role};
 pub use bundles::{Bundles, Need};

@@ -17,7 +17,7 @@ pub(super) enum Pairwise {}
 
 /// What goes through a session: the content key, bound to the content.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct ContentKey {
+pub(super) struct ContentKey {
     key: Secret<MessageKey>,
     chat: Digest,
 }

@@ -5,7 +5,7 @@ use crate::roster::{Change, Commit, Role};
 use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
 
 /// What an entry meant.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Received {
     /// Somebody said something.
     Message(ReceivedMessage),
@@ -55,7 +55,7 @@ pub enum Received {
 }
 
 /// A message, opened.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ReceivedMessage {
     /// Its id, the same in every re-seal.
     pub id: MessageId,

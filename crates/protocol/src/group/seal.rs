@@ -30,7 +30,7 @@ pub(super) struct Sealer<'a> {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Padded {
+pub(super) struct Padded {
     inner: VLBytes,
     padding: VLBytes,
 }

@@ -24,7 +24,7 @@ const MAX_JUMP: u64 = 1000;
 pub(super) enum SenderKeys {}
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Chain {
+pub(super) struct Chain {
     key: Secret<ChainKey>,
     heal_root: Secret<HealRoot>,
     /// The number of the next message.
@@ -33,7 +33,7 @@ struct Chain {
 
 /// The inside of a message: content bytes and the sender's signature.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Signed {
+pub(super) struct Signed {
     body: codec::VLBytes,
     signature: Signature,
 }

@@ -38,13 +38,13 @@ pub(super) struct Welcome {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct SignedWelcome {
-    welcome: VLBytes,
-    signature: Signature,
+pub(super) struct SignedWelcome {
+    pub(super) welcome: VLBytes,
+    pub(super) signature: Signature,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct WelcomeSlice {
+pub(super) struct WelcomeSlice {
     join_key: u32,
     sealed: SealedTo,
 }

@@ -20,7 +20,7 @@ pub struct Account {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Stored {
+pub(super) struct Stored {
     format: u8,
     handle: Handle,
     identity: SigningKey,

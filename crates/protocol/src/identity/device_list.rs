@@ -43,7 +43,7 @@ pub struct ListedDevice {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Body {
+pub(super) struct Body {
     format: u8,
     person: PersonId,
     identity: VerifyingKey,

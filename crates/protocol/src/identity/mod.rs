@@ -5,6 +5,8 @@
 
 mod account;
 mod device_list;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handle;
 mod safety_number;
 #[cfg(test)]

@@ -121,12 +121,12 @@ fn digits_of(fingerprint: &[u8; 32]) -> String {
 }
 
 /// Protobuf { 1: version, 2: { 1: local }, 3: { 1: remote } }; versions below 128 are one byte.
-fn scannable(version: u8, local: &[u8; 32], remote: &[u8; 32]) -> Vec<u8> {
+pub(super) fn scannable(version: u8, local: &[u8; 32], remote: &[u8; 32]) -> Vec<u8> {
     let head = [0x08, version, 0x12, 0x22, 0x0a, 0x20];
     [&head[..], local, &[0x1a, 0x22, 0x0a, 0x20], remote].concat()
 }
 
-fn read_scannable(bytes: &[u8]) -> Result<(u8, [u8; 32], [u8; 32]), ScanError> {
+pub(super) fn read_scannable(bytes: &[u8]) -> Result<(u8, [u8; 32], [u8; 32]), ScanError> {
     let parts = (|| {
         let (&version, rest) = bytes.strip_prefix(&[0x08])?.split_first()?;
         let (local, rest) = rest.strip_prefix(&[0x12, 0x22, 0x0a, 0x20])?.split_first_chunk::<32>()?;

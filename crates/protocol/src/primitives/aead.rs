@@ -13,6 +13,8 @@ pub const TAG: usize = 16;
 
 /// Seals `plaintext`; only this key and this `aad` open it.
 pub(crate) fn seal(key: Secret<AeadKey>, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
+    #[cfg(any(test, fuzzing))]
+    sealed_under::note(&key);
     cipher(&key).encrypt(&Nonce::default(), Payload { msg: plaintext, aad }).map_err(|_| Error::TooLarge)
 }
 
@@ -24,4 +26,24 @@ pub(crate) fn open(key: &Secret<AeadKey>, aad: &[u8], sealed: &[u8]) -> Result<Z
 
 fn cipher(key: &Secret<AeadKey>) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(key.expose().into())
+}
+
+/// Every key under which this thread has sealed something: tests and fuzz targets look for one that came twice.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod sealed_under {
+    use super::{AeadKey, Secret};
+    use std::cell::RefCell;
+
+    thread_local! {
+        static KEYS: RefCell<Vec<[u8; 32]>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note(key: &Secret<AeadKey>) {
+        KEYS.with_borrow_mut(|keys| keys.push(*key.expose()));
+    }
+
+    /// Gives them, and starts anew.
+    pub(crate) fn take() -> Vec<[u8; 32]> {
+        KEYS.take()
+    }
 }

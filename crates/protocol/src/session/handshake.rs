@@ -38,7 +38,7 @@ struct Clear {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Initiator {
+pub(super) struct Initiator {
     person: PersonId,
     device: DeviceId,
     dh: DhPublic,

@@ -11,7 +11,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Letter {
+pub(super) struct Letter {
     version: u8,
     generation: u32,
     sealed: SealedTo,

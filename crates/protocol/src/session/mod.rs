@@ -6,6 +6,8 @@
 
 mod bundle;
 mod chain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod handshake;
 mod inbox;
 mod prekeys;
@@ -109,8 +111,6 @@ pub fn seal(
     let head = Head { version: VERSION, session: id, header, first, salt: cx.random() };
     let associated = associated_data(&session.ad, &head, aad)?;
     let key = aead_key(&key, &head.salt);
-    #[cfg(test)]
-    tests::note_sealing_key(&key);
     let sealed = aead::seal(key, &associated, plaintext)?.into();
     session.save(&scope, cx)?;
     codec::encode(&Message { head, sealed })

@@ -76,7 +76,7 @@ pub(super) struct OneTimeSecret {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct StoredJoinKey {
+pub(super) struct StoredJoinKey {
     kem: XWingSecret,
     signing: SigningKey,
     signed: VLBytes,

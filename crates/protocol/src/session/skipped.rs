@@ -23,14 +23,14 @@ pub(super) struct Line {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Kept {
+pub(super) struct Kept {
     key: Secret<MessageKey>,
     place: u64,
     at: Timestamp,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Place {
+pub(super) struct Place {
     ratchet: DhPublic,
     number: u32,
     at: Timestamp,

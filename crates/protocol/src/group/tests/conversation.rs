@@ -1,7 +1,7 @@
 //! Whole conversations at random: races, lost posts, crashes, members that sleep; and restores from old copies.
 
 use super::SCHEMES;
-use super::world::World;
+use crate::group::world::World;
 use crate::group::{Intent, Scheme};
 use proptest::prelude::*;
 

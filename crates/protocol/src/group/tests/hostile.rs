@@ -1,8 +1,8 @@
 //! Every decoder a peer or the relay can reach is total: any bytes give a value or an error, and leave no trace.
 
 use super::SCHEMES;
-use super::world::World;
 use crate::codec;
+use crate::group::world::World;
 use crate::group::{Body, Entry, Home, Intent, Invitation, Joining, Received, open_letter};
 use crate::roster::{Commit, RosterBody, SignedRejoin};
 use crate::{Misuse, PeerFault, SeatId, Timestamp};

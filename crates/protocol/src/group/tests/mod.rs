@@ -2,11 +2,10 @@
 
 mod conversation;
 mod hostile;
-mod world;
 
+use super::world::World;
 use super::*;
 use crate::PeerFault;
-use world::World;
 
 const SCHEMES: [Scheme; 2] = [Scheme::Pairwise, Scheme::SenderKeys];
 

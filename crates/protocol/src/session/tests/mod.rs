@@ -10,20 +10,6 @@ use super::*;
 use crate::identity::Handle;
 use crate::testing::Bench;
 use crate::{Error, Timestamp, Vault};
-use std::cell::RefCell;
-
-thread_local! {
-    static SEALING_KEYS: RefCell<Vec<[u8; 32]>> = const { RefCell::new(Vec::new()) };
-}
-
-/// Every key under which this thread sealed a message.
-pub(super) fn note_sealing_key(key: &Secret<AeadKey>) {
-    SEALING_KEYS.with_borrow_mut(|keys| keys.push(*key.expose()));
-}
-
-fn sealing_keys() -> Vec<[u8; 32]> {
-    SEALING_KEYS.with_borrow(Clone::clone)
-}
 
 const AAD: &[u8] = b"aad";
 

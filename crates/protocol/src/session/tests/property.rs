@@ -1,6 +1,7 @@
 //! Long random lives of a pair: loss, reorder, duplication, restarts, a store restored from a backup.
 
 use super::*;
+use crate::primitives::aead::sealed_under;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
@@ -146,10 +147,17 @@ fn ends_in_agreement(world: &mut World) {
     }
 }
 
-fn no_key_sealed_twice(from: usize) {
-    let keys = sealing_keys();
-    let distinct: BTreeSet<_> = keys[from..].iter().collect();
-    assert_eq!(distinct.len(), keys.len() - from);
+fn no_key_sealed_twice() {
+    let keys = sealed_under::take();
+    let distinct: BTreeSet<_> = keys.iter().collect();
+    assert_eq!(distinct.len(), keys.len());
+}
+
+/// A world whose sealing is watched from here on.
+fn watched_world() -> World {
+    let world = World::new();
+    sealed_under::take();
+    world
 }
 
 proptest! {
@@ -157,20 +165,20 @@ proptest! {
 
     #[test]
     fn honest_messages_open_once_whatever_the_network_does(acts in prop::collection::vec(act(), 1..160)) {
-        let (mut world, from) = (World::new(), sealing_keys().len());
+        let mut world = watched_world();
         acts.into_iter().for_each(|act| world.act(act));
         ends_in_agreement(&mut world);
-        no_key_sealed_twice(from);
+        no_key_sealed_twice();
     }
 
     #[test]
     fn a_restored_store_never_seals_twice_under_one_key(
         acts in prop::collection::vec(act_with_restore(), 1..160),
     ) {
-        let (mut world, from) = (World::new(), sealing_keys().len());
+        let mut world = watched_world();
         acts.into_iter().for_each(|act| world.act(act));
         ends_in_agreement(&mut world);
-        no_key_sealed_twice(from);
+        no_key_sealed_twice();
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! A relay in memory that keeps one log, and the people around it.
+//! A relay in memory that keeps one log, and the people around it: for tests and fuzz targets.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "part of tests only")]
 
-use super::super::*;
+use super::*;
 use crate::content::Content;
 use crate::session::{Stock, replenish};
 use crate::testing::Bench;
@@ -8,6 +9,7 @@ use crate::{MessageId, Timestamp};
 use std::collections::BTreeMap;
 
 /// One person with one device.
+#[derive(Clone)]
 pub(super) struct Person {
     pub(super) bench: Bench,
     pub(super) published: crate::session::Publication,
@@ -28,6 +30,7 @@ pub(super) struct Kept {
 }
 
 /// A relay with one channel, and the people around it.
+#[derive(Clone)]
 pub(super) struct World {
     pub(super) people: Vec<Person>,
     pub(super) log: Vec<Kept>,
@@ -84,7 +87,8 @@ impl World {
             let account = person.account();
             bundles.person(account.handle().clone(), account.device_list().signed_bytes()).unwrap();
             let prekey = person.published.one_time_prekeys.pop();
-            let join_key = person.published.join_keys.pop();
+            let last_resort = || person.published.last_resort_join_key.clone();
+            let join_key = person.published.join_keys.pop().or_else(last_resort);
             let bundle = person.published.bundle.clone().unwrap();
             bundles.device(*account.device_id(), bundle, prekey, join_key);
         }

@@ -1,0 +1,60 @@
+//! Fuzz targets of what says who somebody is.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "part of tests only")]
+
+use super::{Handle, UnverifiedDeviceList, account, device_list, safety_number};
+use crate::fuzzing::canonical;
+use crate::vault::Row;
+
+/// A signed device list, and the body of one.
+pub(crate) fn device_list(bytes: &[u8]) -> bool {
+    if let Ok(Ok(list)) = UnverifiedDeviceList::read(bytes).map(UnverifiedDeviceList::verify) {
+        assert_eq!(list.signed_bytes(), bytes, "a list is kept as it was transmitted");
+        assert!((1..=super::MAX_DEVICES).contains(&list.devices().len()));
+        assert_eq!(list.newer(&list), Ok(()));
+    }
+    let body = canonical::<device_list::Body>(bytes);
+    canonical::<UnverifiedDeviceList>(bytes) || body
+}
+
+pub(crate) fn handle(bytes: &[u8]) -> bool {
+    let decoded = canonical::<Handle>(bytes);
+    let Some(handle) = std::str::from_utf8(bytes).ok().and_then(|text| Handle::parse(text).ok()) else {
+        return decoded;
+    };
+    assert_eq!(handle.as_str().as_bytes(), bytes, "nothing is folded");
+    assert_eq!(format!("{}@{}", handle.name(), handle.host()), handle.as_str());
+    true
+}
+
+pub(crate) fn safety_number_scan(bytes: &[u8]) -> bool {
+    let Ok((version, local, remote)) = safety_number::read_scannable(bytes) else { return false };
+    assert_eq!(safety_number::scannable(version, &local, &remote), bytes);
+    true
+}
+
+/// This layer's rows of the vault; `None` for the others'.
+pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
+    (kind == Row::Account as u8).then(|| canonical::<account::Stored>(value))
+}
+
+#[cfg(test)]
+pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    use crate::primitives::sign::SigningKey;
+    use crate::testing::Bench;
+    use crate::{PersonId, codec};
+    let mut bench = Bench::new(1);
+    let texts = ["mike@relay.test", "s_e.a-n@[::1]:7600", "42@127.0.0.1:80"];
+    let handles: Vec<Handle> = texts.iter().map(|text| Handle::parse(text).unwrap()).collect();
+    let account = bench.step(|cx| super::Account::create(handles[0].clone(), cx)).unwrap();
+    let other = *SigningKey::generate(&mut bench.cx()).public();
+    let (me, them) = ((account.person(), account.identity_public()), (&PersonId::of(&other), &other));
+    let number = super::SafetyNumber::between(me, them);
+    let list = account.device_list();
+    let mut seeds = vec![
+        ("device_list", list.signed_bytes().to_vec()),
+        ("safety_number_scan", number.scannable()),
+        ("handle", codec::encode(&handles[0]).unwrap()),
+    ];
+    seeds.extend(texts.iter().map(|text| ("handle", text.as_bytes().to_vec())));
+    seeds
+}

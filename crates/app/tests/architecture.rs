@@ -1,10 +1,12 @@
 //! Who may import whom (ARCHITECTURE.md): read from cargo itself, so that no arrow appears unnoticed.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::process::Command;
+mod metadata;
 
-use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, Metadata, PackageId};
+use metadata::of_this_platform;
 
 /// Every crate of the workspace and what it may import of the others, tests aside.
 const ARROWS: [(&str, &[&str]); 6] = [
@@ -22,7 +24,7 @@ const NOT_IN_PROTOCOL: [&str; 8] =
 
 #[test]
 fn the_arrows_between_crates_are_the_designed_ones() {
-    let metadata = metadata();
+    let metadata = of_this_platform();
     let members: BTreeSet<&str> = metadata.workspace_packages().iter().map(|p| p.name.as_str()).collect();
     assert_eq!(
         members,
@@ -44,13 +46,13 @@ fn the_arrows_between_crates_are_the_designed_ones() {
 
 #[test]
 fn the_relay_cannot_reach_the_protocol() {
-    let reached = reach(&metadata(), "conclave-relay");
+    let reached = reach(&of_this_platform(), "conclave-relay");
     assert!(!reached.contains("conclave-protocol"), "the relay is blind by construction");
 }
 
 #[test]
 fn the_protocol_reaches_no_runtime_and_no_database() {
-    let reached = reach(&metadata(), "conclave-protocol");
+    let reached = reach(&of_this_platform(), "conclave-protocol");
     for name in NOT_IN_PROTOCOL {
         assert!(!reached.contains(name), "protocol reaches {name}");
     }
@@ -58,21 +60,10 @@ fn the_protocol_reaches_no_runtime_and_no_database() {
 
 #[test]
 fn the_protocol_has_no_cargo_feature() {
-    let metadata = metadata();
+    let metadata = of_this_platform();
     let protocol =
         metadata.workspace_packages().into_iter().find(|p| p.name.as_str() == "conclave-protocol").unwrap();
     assert!(protocol.features.is_empty(), "one cipher suite per protocol version");
-}
-
-/// Of this platform only and without network: what other platforms need was never downloaded.
-fn metadata() -> Metadata {
-    let version =
-        Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into())).arg("-vV").output().unwrap();
-    let version = String::from_utf8(version.stdout).unwrap();
-    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
-    let options = ["--offline", "--filter-platform", host].map(str::to_owned);
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
-    MetadataCommand::new().manifest_path(manifest).other_options(options).exec().unwrap()
 }
 
 /// The names of all packages that `root` pulls in when built (not for its tests).

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use serde::{Deserialize, Serialize};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -36,7 +37,7 @@ pub(crate) enum Command {
     Demo,
     /// Run a relay
     #[command(
-        after_help = "Examples:\n  conclave relay --data ./relay --listen 127.0.0.1:7400\n  conclave relay --data ./relay --listen 127.0.0.1:7400 --registration invite --invite tulip-42"
+        after_help = "Examples:\n  conclave relay --data ./relay --listen 127.0.0.1:7400\n  conclave relay --data ./relay --listen 127.0.0.1:7400 --registration invite --invite tulip-42\n  conclave relay --data ./relay --listen 0.0.0.0:443 --host example.org --tls-cert fullchain.pem --tls-key privkey.pem\n  conclave relay --data ./relay --listen 0.0.0.0:7400 --host 192.0.2.7:7400 --tls self-signed\n\nWithout TLS it listens on this machine only. SIGHUP reads the certificate's files again."
     )]
     Relay(RelayArgs),
     /// Make or show this account
@@ -102,6 +103,15 @@ pub(crate) struct RelayArgs {
     /// Address to listen on; port 0 lets the system choose [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Who encrypts the way here [default: nobody, or the files if they are given]
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) tls: Option<TlsMode>,
+    /// The certificate in PEM, and after it those that link it to a root
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// Who may make an account here [default: open, or invite if a code is given]
     #[arg(long, value_enum)]
     pub(crate) registration: Option<RegistrationMode>,
@@ -114,6 +124,16 @@ pub(crate) struct RelayArgs {
     /// Days for which messages wait for a member who is away [default: 45]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) retention: Option<u32>,
+}
+
+/// Who ends TLS, where no certificate's files are given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum TlsMode {
+    /// The relay, with a certificate of its own making: its address carries its id
+    SelfSigned,
+    /// A proxy in front of it, which this relay trusts to be there
+    Elsewhere,
 }
 
 /// Who may register.
@@ -338,6 +358,8 @@ mod tests {
     fn every_fixed_form_parses() {
         for line in [
             "conclave relay --data DIR --listen 127.0.0.1:7400",
+            "conclave relay --data DIR --listen 0.0.0.0:443 --tls-cert FILE --tls-key FILE",
+            "conclave relay --data DIR --listen 0.0.0.0:443 --tls self-signed",
             "conclave --data DIR account create NAME --relay http://127.0.0.1:7400",
             "conclave --data DIR account show --json",
             "conclave --data DIR contact add WHO",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
-use crate::grammar::Cli;
+use crate::grammar::{Cli, TlsMode};
 
 /// What every command may need to know.
 #[derive(Debug, Clone)]
@@ -39,6 +39,15 @@ pub(crate) struct File {
     /// Where a relay in this directory listens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) listen: Option<SocketAddr>,
+    /// Who ends TLS for a relay in this directory, where it is not the relay with these files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<TlsMode>,
+    /// The certificate of a relay in this directory, in PEM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its private key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) tls_key: Option<PathBuf>,
     /// The host in the handles that a relay in this directory gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<String>,

@@ -136,8 +136,7 @@ pub(crate) async fn meet(store: &Store, host: &str) -> Result<(Link, RelayFacts)
     if let Some(known) = store.view(move |tx| tx.relay_at(&asked)).await? {
         return Ok((connect(&known).await?, known));
     }
-    let url = Address::of_host(host);
-    let link = Link::connect(&Address::parse(&url)?).await?;
+    let (url, link) = find(host).await?;
     if link.hello().host != host {
         return Err(ClientError::RelayFault("it answers for another host than it was asked for"));
     }
@@ -145,6 +144,17 @@ pub(crate) async fn meet(store: &Store, host: &str) -> Result<(Link, RelayFacts)
     let noted = facts.clone();
     store.step(move |tx| tx.add_relay(&noted)).await?;
     Ok((link, facts))
+}
+
+async fn find(host: &str) -> Result<(String, Link)> {
+    let mut last = ClientError::BadAddress(host.to_owned());
+    for url in Address::of_host(host) {
+        match Link::connect(&Address::parse(&url)?).await {
+            Ok(link) => return Ok((url, link)),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
 }
 
 /// The id that a relay states.

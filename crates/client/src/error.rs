@@ -34,8 +34,11 @@ pub enum ClientError {
     #[error("'{0}' is no address of a relay")]
     BadAddress(String),
     /// An address that would need TLS.
-    #[error("'{0}' is not on this machine, and TLS is not built yet")]
+    #[error("'{0}' is not on this machine, and nothing would encrypt the way there")]
     NeedsTls(String),
+    /// No encrypted connection came about.
+    #[error("no encrypted connection to the relay: {0}")]
+    TlsFailed(String),
     /// The relay does not answer.
     #[error("the relay cannot be reached: {0}")]
     Unreachable(String),
@@ -127,6 +130,7 @@ impl ClientError {
             Self::Store(_) => "store_failed",
             Self::BadAddress(_) => "bad_address",
             Self::NeedsTls(_) => "needs_tls",
+            Self::TlsFailed(_) => "tls_failed",
             Self::Unreachable(_) => "unreachable",
             Self::RelayChanged => "relay_changed",
             Self::RelayVersion(_) => "relay_version",
@@ -157,8 +161,11 @@ impl ClientError {
             Self::StoreTooNew { .. } => "Update this program.",
             Self::StoreDamaged(_) => "Restore the data directory from a backup.",
             Self::Store(_) => "See whether the disk is full and the data directory is yours.",
-            Self::BadAddress(_) => "An address looks like http://127.0.0.1:7400.",
-            Self::NeedsTls(_) => "Use a relay on this machine for now.",
+            Self::BadAddress(_) => "An address looks like https://example.org or http://127.0.0.1:7400.",
+            Self::NeedsTls(_) => "Use its https:// address.",
+            Self::TlsFailed(_) => {
+                "If the relay made its certificate itself, use its whole address, with # and its id; its owner has it."
+            }
             Self::Unreachable(_) => "See whether the relay runs and its address is right.",
             Self::RelayChanged => "Ask the relay's owner; nothing was sent to it.",
             Self::RelayVersion(_) => "Update this program or the relay.",

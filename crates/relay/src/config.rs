@@ -14,6 +14,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// Where it listens; port 0 lets the system choose.
     pub listen: SocketAddr,
+    /// How its clients reach it.
+    pub tls: Tls,
     /// The host under which its handles are known; `None` takes the address.
     pub host: Option<String>,
     /// Who may make a handle.
@@ -34,6 +36,7 @@ impl Default for Config {
         Self {
             data: None,
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: Tls::Off,
             host: None,
             registration: Registration::Open,
             retention: Duration::from_secs(45 * 24 * 60 * 60),
@@ -49,11 +52,32 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("data", &self.data)
             .field("listen", &self.listen)
+            .field("tls", &self.tls)
             .field("host", &self.host)
             .field("registration", &self.registration.as_str())
             .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
+}
+
+/// Who encrypts the way to a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Tls {
+    /// Nobody: plain HTTP, on loopback addresses only.
+    Off,
+    /// The relay, with a certificate by its own signing key: clients that know
+    /// the relay's id need nobody's word for it.
+    SelfSigned,
+    /// The relay, with a certificate from PEM files.
+    Files {
+        /// The certificate, and after it those that link it to a root.
+        certificate: PathBuf,
+        /// Its private key.
+        key: PathBuf,
+    },
+    /// Something in front of the relay, which itself speaks plain HTTP on any
+    /// address. All limits by address are then those of that something.
+    Elsewhere,
 }
 
 /// Who may make a handle.
@@ -127,6 +151,10 @@ pub struct Limits {
     pub connections: usize,
     /// Connections at once from one address.
     pub connections_per_address: usize,
+    /// Sockets at once that have not yet said what they want.
+    pub doorway: usize,
+    /// The same from one address.
+    pub doorway_per_address: usize,
     /// Bytes of the database; beyond it, posts are refused with
     /// `storage_full`.
     pub storage_bytes: Option<u64>,
@@ -167,6 +195,8 @@ impl Default for Limits {
         Self {
             connections: 20_000,
             connections_per_address: 64,
+            doorway: 4_000,
+            doorway_per_address: 32,
             storage_bytes: None,
             requests: Rate::new(2_000.0, 500.0),
             posts: Rate::new(1_000.0, 200.0),

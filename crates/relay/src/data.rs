@@ -14,6 +14,8 @@ use crate::RelayError;
 /// A data directory that this process holds, or none (all in memory).
 pub(crate) struct Data {
     pub(crate) relay: RelayId,
+    /// What the id is the hash of.
+    pub(crate) key: SigningKey,
     pub(crate) database: Option<PathBuf>,
     /// Held as long as the relay runs; the system frees it when it dies.
     _lock: Option<File>,
@@ -23,13 +25,13 @@ impl Data {
     /// Opens, and makes what is missing.
     pub(crate) fn open(dir: Option<&Path>) -> Result<Self, RelayError> {
         let Some(dir) = dir else {
-            let relay = relay_id(&SigningKey::from_bytes(&random()?));
-            return Ok(Self { relay, database: None, _lock: None });
+            let key = SigningKey::from_bytes(&random()?);
+            return Ok(Self { relay: relay_id(&key), key, database: None, _lock: None });
         };
         make_private(dir).map_err(|cause| RelayError::Data { path: dir.into(), cause })?;
         let lock = lock(dir)?;
-        let relay = relay_id(&signing_key(&dir.join("relay.key"))?);
-        Ok(Self { relay, database: Some(dir.join("relay.db")), _lock: Some(lock) })
+        let key = signing_key(&dir.join("relay.key"))?;
+        Ok(Self { relay: relay_id(&key), key, database: Some(dir.join("relay.db")), _lock: Some(lock) })
     }
 }
 

@@ -18,6 +18,20 @@ pub enum RelayError {
         /// What the system says.
         cause: io::Error,
     },
+    /// Others could listen in.
+    #[error(
+        "{0} can be reached from elsewhere, and nothing encrypts the way: use --tls self-signed, or \
+         --tls-cert and --tls-key, or listen on 127.0.0.1 (--tls elsewhere: if a proxy in front ends TLS)"
+    )]
+    TlsNeeded(SocketAddr),
+    /// A certificate cannot be used.
+    #[error("cannot use the certificate or key {path}: {cause}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
     /// Another relay runs on this data directory.
     #[error("another relay uses {0}: stop it, or choose another data directory")]
     InUse(PathBuf),

@@ -3,10 +3,12 @@
 //!
 //! Not its concern: what those bytes mean. It never imports the protocol.
 
+mod admission;
 mod config;
 mod connection;
 mod cursors;
 mod data;
+mod door;
 mod error;
 mod hub;
 mod limits;
@@ -15,7 +17,8 @@ mod serve;
 mod storage;
 mod sweep;
 mod tag;
+mod tls;
 
-pub use config::{Clock, Config, Limits, Rate, Registration, SystemClock};
+pub use config::{Clock, Config, Limits, Rate, Registration, SystemClock, Tls};
 pub use error::RelayError;
 pub use serve::{Running, serve};

@@ -1,13 +1,13 @@
 //! What all connections share, and what has to happen whether or not the
 //! connection that asked for it still lives.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use conclave_wire::v1::{self, server_frame::Body};
 use conclave_wire::{Code, RelayId};
 
+use crate::admission::Admission;
 use crate::config::{Config, Rate};
 use crate::cursors::Cursors;
 use crate::hub::Hub;
@@ -16,7 +16,7 @@ use crate::storage::{Op, Outcome, PostOp, Recent, Refusal, Storage, StorageError
 use crate::tag::Tags;
 
 /// Loopback addresses are this much less limited: they are one's own.
-const LOOPBACK_FACTOR: f64 = 100.0;
+pub(crate) const LOOPBACK_FACTOR: f64 = 100.0;
 
 /// The shared state of one relay.
 pub(crate) struct Relay {
@@ -28,7 +28,7 @@ pub(crate) struct Relay {
     pub(crate) cursors: Cursors,
     pub(crate) limiter: Limiter,
     pub(crate) tags: Tags,
-    pub(crate) present: Mutex<HashMap<IpAddr, usize>>,
+    pub(crate) connections: Arc<Admission>,
 }
 
 impl Relay {
@@ -109,38 +109,6 @@ impl Relay {
             Err(error) => tracing::warn!(%error, "cursors were not stored"),
         }
     }
-
-    /// Counts a connection in, until the guard goes.
-    pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Present> {
-        let mut present = self.present.lock().unwrap_or_else(PoisonError::into_inner);
-        let limits = &self.config.limits;
-        let factor = if peer.is_loopback() { LOOPBACK_FACTOR as usize } else { 1 };
-        let total: usize = present.values().sum();
-        let here = present.entry(peer).or_default();
-        if total >= limits.connections || *here >= limits.connections_per_address.saturating_mul(factor) {
-            return None;
-        }
-        *here += 1;
-        Some(Present { relay: self.clone(), peer })
-    }
-}
-
-/// A counted connection.
-pub(crate) struct Present {
-    relay: Arc<Relay>,
-    peer: IpAddr,
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        let mut present = self.relay.present.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(here) = present.get_mut(&self.peer) {
-            *here = here.saturating_sub(1);
-            if *here == 0 {
-                present.remove(&self.peer);
-            }
-        }
-    }
 }
 
 /// The answer where the storage failed.
@@ -161,7 +129,7 @@ pub(crate) fn refusal_frame(refusal: &Refusal) -> v1::Refused {
 
 /// An IPv4 address, or the network of an IPv6 one: who has one of its
 /// addresses has them all.
-fn network(peer: IpAddr) -> Vec<u8> {
+pub(crate) fn network(peer: IpAddr) -> Vec<u8> {
     match peer.to_canonical() {
         IpAddr::V4(address) => address.octets().to_vec(),
         IpAddr::V6(address) => address.octets().into_iter().take(8).collect(),

@@ -4,12 +4,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use conclave_relay::{Config, Registration, RelayError, Running};
+use conclave_relay::{Config, Registration, RelayError, Running, Tls};
 use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Exit, Failure};
-use crate::grammar::{RegistrationMode, RelayArgs};
+use crate::grammar::{RegistrationMode, RelayArgs, TlsMode};
 use crate::output;
 use crate::settings::Settings;
 
@@ -31,6 +31,7 @@ pub(crate) async fn run(args: RelayArgs, settings: &Settings) -> Result<(), Fail
     tokio::select! {
         asked = stopped() => asked?,
         failed = relay.finished() => failed?,
+        failed = renew_certificate(&relay) => failed?,
     }
     relay.shutdown().await.map_err(Failure::from)
 }
@@ -41,6 +42,7 @@ pub(crate) async fn start(args: &RelayArgs, settings: &Settings) -> Result<Runni
         data: Some(settings.data.clone()),
         listen: args.listen.or(settings.file.listen).unwrap_or(DEFAULT_LISTEN),
         host: args.host.clone().or_else(|| settings.file.host.clone()),
+        tls: tls(args, settings)?,
         registration: registration(args)?,
         ..Config::default()
     };
@@ -56,6 +58,42 @@ pub(crate) async fn stopped() -> Result<(), Failure> {
     tokio::select! {
         _ = terminate.recv() => Ok(()),
         done = tokio::signal::ctrl_c() => done.map_err(|e| Failure::io("signals", &e)),
+    }
+}
+
+/// Reads the certificate's files again whenever SIGHUP comes. What is wrong with them is said, and the old one stays.
+async fn renew_certificate(relay: &Running) -> Result<(), Failure> {
+    let mut hangup = signal(SignalKind::hangup()).map_err(|e| Failure::io("signals", &e))?;
+    while hangup.recv().await.is_some() {
+        match relay.reload_certificate() {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(error) => tracing::error!(%error, "the old certificate stays"),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Options first, all of them together; else the file.
+fn tls(args: &RelayArgs, settings: &Settings) -> Result<Tls, Failure> {
+    let file = &settings.file;
+    let given = args.tls.is_some() || args.tls_cert.is_some() || args.tls_key.is_some();
+    let (mode, certificate, key) = match given {
+        true => (args.tls, &args.tls_cert, &args.tls_key),
+        false => (file.tls, &file.tls_cert, &file.tls_key),
+    };
+    match (mode, certificate, key) {
+        (None, None, None) => Ok(Tls::Off),
+        (None, Some(certificate), Some(key)) => {
+            Ok(Tls::Files { certificate: certificate.clone(), key: key.clone() })
+        }
+        (Some(TlsMode::SelfSigned), None, None) => Ok(Tls::SelfSigned),
+        (Some(TlsMode::Elsewhere), None, None) => Ok(Tls::Elsewhere),
+        (None, _, _) => {
+            Err(Failure::usage("a certificate and its key belong together", "Give --tls-cert and --tls-key."))
+        }
+        (Some(_), _, _) => {
+            Err(Failure::usage("--tls is for a relay without a certificate's files", "Drop one of the two."))
+        }
     }
 }
 
@@ -76,7 +114,7 @@ fn registration(args: &RelayArgs) -> Result<Registration, Failure> {
 }
 
 fn announce(relay: &Running, settings: &Settings) -> Result<(), Failure> {
-    let url = format!("http://{}", relay.addr);
+    let url = relay.url();
     if settings.json {
         let started =
             Started { listening: relay.addr.to_string(), url, relay_id: relay.relay_id.to_string() };
@@ -87,6 +125,11 @@ fn announce(relay: &Running, settings: &Settings) -> Result<(), Failure> {
 
 impl From<RelayError> for Failure {
     fn from(error: RelayError) -> Self {
-        Self::new(Exit::Refused, "relay", error.to_string(), "")
+        let code = match &error {
+            RelayError::TlsNeeded(_) => "needs_tls",
+            RelayError::Certificate { .. } => "bad_certificate",
+            _ => "relay",
+        };
+        Self::new(Exit::Refused, code, error.to_string(), "")
     }
 }

@@ -28,7 +28,7 @@ pub(crate) async fn run(args: UpArgs, settings: &Settings) -> Result<(), Failure
     let client = if exists {
         session::open(settings).await?
     } else {
-        let here = running.as_ref().map(|relay| format!("http://{}", relay.addr));
+        let here = running.as_ref().map(Running::url);
         let url = here.or(args.relay).ok_or_else(|| Failure::usage("which relay?", "Say --relay URL."))?;
         account::create(settings, &ask_name(args.name)?, &url, None).await?
     };
@@ -64,6 +64,9 @@ async fn start_relay(settings: &Settings) -> Result<Running, Failure> {
     let inside = Settings { data: settings.data.join("relay"), ..settings.clone() };
     let on = |listen| RelayArgs {
         listen: Some(listen),
+        tls: None,
+        tls_cert: None,
+        tls_key: None,
         registration: None,
         invite: Vec::new(),
         host: None,

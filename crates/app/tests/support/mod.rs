@@ -84,6 +84,11 @@ impl World {
         self.relay.take().unwrap().kill();
     }
 
+    /// The relay's process.
+    pub(crate) fn relay(&self) -> &Running {
+        self.relay.as_ref().unwrap()
+    }
+
     /// The host part of handles at this relay.
     pub(crate) fn host(&self) -> &str {
         &self.address
@@ -256,6 +261,13 @@ impl Running {
         let status = self.child.wait().unwrap();
         assert!(status.success(), "{status:?}");
         self.lines.iter().collect()
+    }
+
+    /// Send it a signal, by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent =
+            Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status().unwrap();
+        assert!(sent.success());
     }
 
     /// `kill -9`, and gone when this returns.

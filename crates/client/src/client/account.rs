@@ -55,7 +55,8 @@ impl Client {
         }
         let link = Link::connect(&address).await?;
         let hello = link.hello().clone();
-        let facts = RelayFacts { url: relay.to_owned(), id: relay_id(&link)?, host: hello.host.clone() };
+        let url = Address::without_id(relay).to_owned();
+        let facts = RelayFacts { url, id: relay_id(&link)?, host: hello.host.clone() };
         let handle = Handle::parse(&format!("{name}@{}", facts.host))?;
         let store = Store::create(dir, passphrase, clock).await?;
         let (invite, expected) = (invite.unwrap_or_default().to_owned(), handle.to_string());
@@ -97,7 +98,7 @@ impl Client {
                     handle: account.handle().to_string(),
                     person: account.person().to_string(),
                     device: account.device_id().to_string(),
-                    relay: relay.url,
+                    relay: relay.address(),
                     relay_id: hex::encode(relay.id),
                 })
             })

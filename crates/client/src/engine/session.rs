@@ -207,11 +207,7 @@ impl<'s> Session<'s> {
 
 /// Connects to a relay that is known, and to no other.
 pub(crate) async fn connect(relay: &RelayFacts) -> Result<Link> {
-    let link = Link::connect(&Address::parse(&relay.url)?).await?;
-    if link.hello().relay_id.as_ref() != relay.id {
-        return Err(ClientError::RelayChanged);
-    }
-    Ok(link)
+    Link::connect(&Address::parse(&relay.url)?.pinned(RelayId::new(relay.id))).await
 }
 
 async fn log_in(store: &Store, link: &Link, relay: &RelayFacts) -> Result<v1::Stock> {

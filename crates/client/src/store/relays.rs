@@ -32,6 +32,12 @@ impl RelayFacts {
         Ok(Self { id: row.get(0)?, url: row.get(1)?, host: row.get(2)? })
     }
 
+    /// Its address as it is passed on: with its id, where that may be needed to check its certificate.
+    pub(crate) fn address(&self) -> String {
+        let Self { url, id, .. } = self;
+        if url.starts_with("http:") { url.clone() } else { format!("{url}#{}", hex::encode(id)) }
+    }
+
     /// What to call it.
     pub(crate) fn shown(&self) -> &str {
         if self.host.is_empty() { &self.url } else { &self.host }

@@ -3,7 +3,7 @@
 //! A task reads, another writes. Pushes wait in memory up to a bound; a client that falls behind further is cut off, and
 //! resumes from its cursors.
 
-use super::Address;
+use super::{Address, tls};
 use crate::{ClientError, Result};
 use bytes::Bytes;
 use conclave_wire::frame::Frame;
@@ -11,14 +11,18 @@ use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, ClientFrame, ServerFrame, server_frame::Body};
 use conclave_wire::{VERSION, limits};
 use futures_util::{SinkExt, StreamExt};
+use rustls::RootCertStore;
+use rustls::pki_types::ServerName;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error as SocketError;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
@@ -54,14 +58,25 @@ impl Link {
     /// Connects and hears the relay's hello.
     ///
     /// # Errors
-    /// `Unreachable`; `RelayVersion`.
+    /// `Unreachable`; `TlsFailed`; `RelayChanged` if another relay answers than the address pins; `RelayVersion`.
     pub(crate) async fn connect(address: &Address) -> Result<Self> {
-        let connecting = timeout(PATIENCE, open(address));
+        Self::connect_trusting(address, None).await
+    }
+
+    /// As [`Link::connect`], with other roots than those of this machine.
+    pub(super) async fn connect_trusting(
+        address: &Address,
+        roots: Option<&Arc<RootCertStore>>,
+    ) -> Result<Self> {
+        let connecting = timeout(PATIENCE, open(address, roots));
         let mut socket = connecting.await.map_err(|_| unreachable("no answer in time"))??;
         let hello =
             timeout(PATIENCE, hello(&mut socket)).await.map_err(|_| unreachable("no hello in time"))??;
         if hello.version != VERSION {
             return Err(ClientError::RelayVersion(hello.version));
+        }
+        if address.pin.is_some_and(|pin| hello.relay_id != pin.as_bytes()[..]) {
+            return Err(ClientError::RelayChanged);
         }
         let (sink, stream) = socket.split();
         let (out, queue) = mpsc::channel(64);
@@ -134,19 +149,44 @@ impl Drop for Link {
     }
 }
 
-async fn open(address: &Address) -> Result<WebSocketStream<TcpStream>> {
-    let failed = |error: std::io::Error| unreachable(&error.to_string());
-    let stream = TcpStream::connect(&address.authority).await.map_err(failed)?;
-    stream.set_nodelay(true).map_err(failed)?;
+/// What a connection runs over.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+type Socket = WebSocketStream<Box<dyn Stream>>;
+
+async fn open(address: &Address, roots: Option<&Arc<RootCertStore>>) -> Result<Socket> {
     let config = WebSocketConfig::default()
         .max_message_size(Some(limits::FRAME_BYTES))
         .max_frame_size(Some(limits::FRAME_BYTES));
+    let stream = stream(address, roots).await?;
     let opened = client_async_with_config(address.websocket(), stream, Some(config)).await;
-    let (socket, _) = opened.map_err(|error| unreachable(&error.to_string()))?;
-    Ok(socket)
+    match opened {
+        Ok((socket, _)) => Ok(socket),
+        Err(SocketError::Http(answer)) => {
+            let hint = if address.secure { "" } else { "; perhaps it wants https://" };
+            Err(unreachable(&format!("it answers {}{hint}", answer.status())))
+        }
+        Err(error) => Err(unreachable(&error.to_string())),
+    }
 }
 
-async fn hello(socket: &mut WebSocketStream<TcpStream>) -> Result<v1::Hello> {
+/// The way there, encrypted where the address says so.
+async fn stream(address: &Address, roots: Option<&Arc<RootCertStore>>) -> Result<Box<dyn Stream>> {
+    let failed = |error: std::io::Error| unreachable(&error.to_string());
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(failed)?;
+    stream.set_nodelay(true).map_err(failed)?;
+    if !address.secure {
+        return Ok(Box::new(stream));
+    }
+    let name = ServerName::try_from(address.host.clone());
+    let name = name.map_err(|_| ClientError::BadAddress(address.websocket()))?;
+    // Reading those of the machine takes a moment: only where they are needed.
+    let roots = roots.unwrap_or_else(|| tls::machine_roots());
+    let connecting = tls::connector(address.pin, roots)?.connect(name, stream).await;
+    Ok(Box::new(connecting.map_err(|error| tls::failure(&error))?))
+}
+
+async fn hello(socket: &mut Socket) -> Result<v1::Hello> {
     while let Some(message) = socket.next().await {
         match message.map_err(|error| unreachable(&error.to_string()))? {
             Message::Binary(bytes) => match ServerFrame::from_frame(bytes) {

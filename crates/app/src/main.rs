@@ -1,6 +1,7 @@
 //! The `conclave` command: reads the command line, runs one command, ends with its exit code.
 //! Everything it does for a person is done by the client and the relay; this crate asks and shows.
 
+mod clock;
 mod commands;
 mod failure;
 mod grammar;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli) -> Result<(), Failure> {
     log_to_standard_error();
     let settings = Settings::gather(&cli)?;
+    settings.clock.announce(settings.json);
     let runtime = tokio::runtime::Runtime::new().map_err(|e| Failure::io("the runtime", &e))?;
     let outcome = runtime.block_on(commands::run(cli.command, &settings));
     // Everything that still runs lets go of its store, and stores are closed before the process ends. Bounded: a thread

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::ClockOffset;
 use crate::failure::Failure;
 use crate::grammar::{Cli, TlsMode};
 
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) json: bool,
     /// How long to wait for the relay.
     pub(crate) timeout: Duration,
+    /// What time it is.
+    pub(crate) clock: ClockOffset,
     /// What `conclave.toml` says.
     pub(crate) file: File,
 }
@@ -73,6 +76,7 @@ impl Settings {
             is_default: cli.data.is_none(),
             json: cli.json,
             timeout: Duration::from_secs(seconds),
+            clock: ClockOffset::from_environment()?,
             file,
         })
     }

@@ -1,6 +1,7 @@
 //! The relays' directories: who is behind a name, and with which keys. What they say is checked against what is pinned,
 //! and never believed over it.
 
+use crate::clock::check_reach;
 use crate::engine::connect;
 use crate::store::people::Person;
 use crate::store::relays::RelayFacts;
@@ -104,7 +105,7 @@ impl Reach {
             let asked = host.to_owned();
             let known = self.store.view(move |tx| tx.relay_for(&asked)).await?;
             let link = match known {
-                Some(known) => connect(&known).await,
+                Some(known) => connect(&self.store, &known).await,
                 None => meet(&self.store, host).await.map(|(link, _)| link),
             };
             self.open.insert(host.to_owned(), link.map_err(away)?);
@@ -134,9 +135,9 @@ pub(crate) fn handle_of(who: &str, host: &str) -> Result<Handle> {
 pub(crate) async fn meet(store: &Store, host: &str) -> Result<(Link, RelayFacts)> {
     let asked = host.to_owned();
     if let Some(known) = store.view(move |tx| tx.relay_at(&asked)).await? {
-        return Ok((connect(&known).await?, known));
+        return Ok((connect(store, &known).await?, known));
     }
-    let (url, link) = find(host).await?;
+    let (url, link) = find(store, host).await?;
     if link.hello().host != host {
         return Err(ClientError::RelayFault("it answers for another host than it was asked for"));
     }
@@ -146,10 +147,12 @@ pub(crate) async fn meet(store: &Store, host: &str) -> Result<(Link, RelayFacts)
     Ok((link, facts))
 }
 
-async fn find(host: &str) -> Result<(String, Link)> {
+async fn find(store: &Store, host: &str) -> Result<(String, Link)> {
     let mut last = ClientError::BadAddress(host.to_owned());
     for url in Address::of_host(host) {
-        match Link::connect(&Address::parse(&url)?).await {
+        let address = Address::parse(&url)?;
+        check_reach(store.clock(), &address)?;
+        match Link::connect(&address).await {
             Ok(link) => return Ok((url, link)),
             Err(error) => last = error,
         }

@@ -36,6 +36,9 @@ pub enum ClientError {
     /// An address that would need TLS.
     #[error("'{0}' is not on this machine, and nothing would encrypt the way there")]
     NeedsTls(String),
+    /// Another machine would be told a time that is wrong on purpose.
+    #[error("'{0}' is not on this machine, and the clock is shifted")]
+    ClockShifted(String),
     /// No encrypted connection came about.
     #[error("no encrypted connection to the relay: {0}")]
     TlsFailed(String),
@@ -115,6 +118,8 @@ pub enum ExitClass {
     Queued,
     /// The store does not open.
     Locked,
+    /// The environment is not fit for it.
+    Usage,
 }
 
 impl ClientError {
@@ -130,6 +135,7 @@ impl ClientError {
             Self::Store(_) => "store_failed",
             Self::BadAddress(_) => "bad_address",
             Self::NeedsTls(_) => "needs_tls",
+            Self::ClockShifted(_) => "clock_shifted",
             Self::TlsFailed(_) => "tls_failed",
             Self::Unreachable(_) => "unreachable",
             Self::RelayChanged => "relay_changed",
@@ -163,6 +169,7 @@ impl ClientError {
             Self::Store(_) => "See whether the disk is full and the data directory is yours.",
             Self::BadAddress(_) => "An address looks like https://example.org or http://127.0.0.1:7400.",
             Self::NeedsTls(_) => "Use its https:// address.",
+            Self::ClockShifted(_) => "Unset CONCLAVE_CLOCK_OFFSET: it is for tests on one machine.",
             Self::TlsFailed(_) => {
                 "If the relay made its certificate itself, use its whole address, with # and its id; its owner has it."
             }
@@ -190,6 +197,7 @@ impl ClientError {
     pub fn exit(&self) -> ExitClass {
         match self {
             Self::WrongPassphrase => ExitClass::Locked,
+            Self::ClockShifted(_) => ExitClass::Usage,
             Self::Unreachable(_) | Self::RelayAway { .. } => ExitClass::Unreachable,
             Self::Refused { code, .. } if code == "unavailable" => ExitClass::Unreachable,
             _ => ExitClass::Refused,

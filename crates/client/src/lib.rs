@@ -15,8 +15,8 @@ mod transport;
 
 pub use client::{Client, Events, Follow, exists};
 pub use clock::{Clock, SystemClock};
-pub use conclave_protocol::MessageId;
 pub use conclave_protocol::group::{Role, Scheme};
+pub use conclave_protocol::{MessageId, Timestamp};
 pub use error::{ClientError, ExitClass};
 pub use event::Event;
 pub use info::{

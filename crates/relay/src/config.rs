@@ -22,8 +22,9 @@ pub struct Config {
     pub registration: Registration,
     /// How long entries wait for seats that have not read them.
     pub retention: Duration,
-    /// Set once after the data directory was restored from a backup: raises
-    /// the incarnation, so that lost entries are not taken for a fork.
+    /// Set once after the data directory was put back from a copy that
+    /// [`crate::backup`] did not make: raises the incarnation, so that lost
+    /// entries are not taken for a fork. Its own copies say so themselves.
     pub restored: bool,
     /// Where all time comes from.
     pub clock: Arc<dyn Clock>,
@@ -114,6 +115,12 @@ impl fmt::Debug for Registration {
 pub trait Clock: Send + Sync {
     /// Unix time in milliseconds.
     fn now(&self) -> u64;
+
+    /// Whether it is set apart from the machine's on purpose. A relay with such
+    /// a clock serves this machine only.
+    fn is_shifted(&self) -> bool {
+        false
+    }
 }
 
 /// The clock of the machine.

@@ -24,6 +24,9 @@ pub enum RelayError {
          --tls-cert and --tls-key, or listen on 127.0.0.1 (--tls elsewhere: if a proxy in front ends TLS)"
     )]
     TlsNeeded(SocketAddr),
+    /// Others would meet a clock that is wrong on purpose.
+    #[error("{0} can be reached from elsewhere, and the clock is shifted: listen on 127.0.0.1")]
+    ClockShifted(SocketAddr),
     /// A certificate cannot be used.
     #[error("cannot use the certificate or key {path}: {cause}")]
     Certificate {

@@ -58,6 +58,9 @@ pub async fn serve(config: Config) -> Result<Running, RelayError> {
     if config.tls == Tls::Off && !listen.ip().is_loopback() {
         return Err(RelayError::TlsNeeded(listen));
     }
+    if config.clock.is_shifted() && !listen.ip().is_loopback() {
+        return Err(RelayError::ClockShifted(listen));
+    }
     let data = Data::open(config.data.as_deref())?;
     let tls = Secured::open(&config.tls, &data.key, data.relay)?;
     let storage: Arc<dyn Storage> = match &data.database {

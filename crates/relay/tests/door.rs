@@ -4,9 +4,10 @@
 mod common;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use common::{Client, channel_of_two, relay};
-use conclave_relay::{Config, Limits, RelayError, Running, Tls, serve};
+use conclave_relay::{Clock, Config, Limits, RelayError, Running, Tls, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -34,6 +35,25 @@ async fn beyond_loopback_nothing_is_served_in_the_clear() {
         let listen = "0.0.0.0:0".parse().unwrap();
         assert!(serve(Config { listen, tls, ..Config::default() }).await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn a_relay_with_a_shifted_clock_serves_this_machine_only() {
+    struct Shifted;
+    impl Clock for Shifted {
+        fn now(&self) -> u64 {
+            1
+        }
+        fn is_shifted(&self) -> bool {
+            true
+        }
+    }
+    let start = |listen: &str| {
+        let (listen, clock) = (listen.parse().unwrap(), Arc::new(Shifted));
+        serve(Config { listen, clock, tls: Tls::SelfSigned, ..Config::default() })
+    };
+    assert!(matches!(start("0.0.0.0:0").await, Err(RelayError::ClockShifted(_))));
+    assert!(start("127.0.0.1:0").await.is_ok());
 }
 
 // Time stands still, and leaps to the next deadline whenever nothing else is to be done.

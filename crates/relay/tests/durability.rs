@@ -157,6 +157,29 @@ async fn retention_takes_bodies_and_leaves_hashes() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_back_loses_nothing_and_stops_nobody() {
+    let (running, clock) = relay_at_a_time().await;
+    let mut mike = Client::connect(&running).await;
+    let (a, b) = channel_of_two(&mut mike, 1).await;
+    let days = |days: u64| days * 24 * 60 * 60 * 1000;
+    clock.0.fetch_add(days(40), Ordering::SeqCst);
+    mike.post(a.text(2, 1, "from the future")).await;
+    clock.0.fetch_sub(days(80), Ordering::SeqCst);
+    for number in 3..=40 {
+        mike.post(a.text(number, 1, "from the past")).await;
+    }
+    assert_eq!(running.sweep().await.unwrap(), 0);
+    mike.attach(&b, 0).await;
+    let entries = mike.entries(&b, 40).await;
+    assert!(entries.iter().all(|entry| !entry.expired && !entry.shared.is_empty()));
+    clock.0.fetch_add(days(40), Ordering::SeqCst);
+    mike.ack(&a, 40).await;
+    mike.ack(&b, 40).await;
+    assert_eq!(running.sweep().await.unwrap(), 40, "what all have read goes, whenever it came");
+    mike.post(a.text(41, 1, "now")).await;
+}
+
+#[tokio::test]
 async fn what_all_have_read_is_served_no_more() {
     let running = relay().await;
     let mut mike = Client::connect(&running).await;

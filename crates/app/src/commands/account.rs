@@ -32,7 +32,8 @@ pub(crate) async fn create(
     invite: Option<&str>,
 ) -> Result<Client, Failure> {
     let passphrase = Passphrase::new()?;
-    Ok(Client::create(&settings.data, passphrase.reveal(), name, relay, invite).await?)
+    let clock = settings.clock.of_client();
+    Ok(Client::create_at(&settings.data, passphrase.reveal(), name, relay, invite, clock).await?)
 }
 
 fn show(account: &AccountInfo, settings: &Settings) -> Result<(), Failure> {

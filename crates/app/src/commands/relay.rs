@@ -44,6 +44,7 @@ pub(crate) async fn start(args: &RelayArgs, settings: &Settings) -> Result<Runni
         host: args.host.clone().or_else(|| settings.file.host.clone()),
         tls: tls(args, settings)?,
         registration: registration(args)?,
+        clock: settings.clock.of_relay(),
         ..Config::default()
     };
     if let Some(days) = args.retention.or(settings.file.retention) {
@@ -126,6 +127,9 @@ fn announce(relay: &Running, settings: &Settings) -> Result<(), Failure> {
 impl From<RelayError> for Failure {
     fn from(error: RelayError) -> Self {
         let code = match &error {
+            RelayError::ClockShifted(_) => {
+                return Self::new(Exit::Usage, "clock_shifted", error.to_string(), "");
+            }
             RelayError::TlsNeeded(_) => "needs_tls",
             RelayError::Certificate { .. } => "bad_certificate",
             _ => "relay",

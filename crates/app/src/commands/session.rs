@@ -16,7 +16,7 @@ pub(crate) async fn open(settings: &Settings) -> Result<Client, Failure> {
     if !exists(settings) {
         return Err(ClientError::NoAccount.into());
     }
-    Ok(Client::open(&settings.data, Passphrase::existing()?.reveal()).await?)
+    Ok(Client::open_at(&settings.data, Passphrase::existing()?.reveal(), settings.clock.of_client()).await?)
 }
 
 impl From<ClientError> for Failure {
@@ -26,6 +26,7 @@ impl From<ClientError> for Failure {
             ExitClass::Unreachable => Exit::Unreachable,
             ExitClass::Queued => Exit::Queued,
             ExitClass::Locked => Exit::Locked,
+            ExitClass::Usage => Exit::Usage,
         };
         Self::new(exit, error.code(), error.to_string(), error.hint())
     }

@@ -152,8 +152,8 @@ impl Person {
         let error = String::from_utf8(output.stderr).unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(exit), "{} {args:?}\n{said}{error}", self.name);
-        let object: BTreeMap<String, String> =
-            serde_json::from_str(error.trim()).unwrap_or_else(|e| panic!("{e}: {error}"));
+        let object: BTreeMap<String, String> = serde_json::from_str(error.lines().last().unwrap_or_default())
+            .unwrap_or_else(|e| panic!("{e}: {error}"));
         assert_eq!(object.keys().collect::<Vec<_>>(), ["code", "hint", "message"], "{error}");
         object["code"].clone()
     }

@@ -1,7 +1,7 @@
 //! Making, registering and opening the account.
 
 use super::Client;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, SystemClock, check_reach};
 use crate::directory::{answer_fault, relay_id};
 use crate::engine::{Engine, sign_login};
 use crate::info::AccountInfo;
@@ -47,6 +47,7 @@ impl Client {
     ) -> Result<Self> {
         Handle::parse(&format!("{name}@relay"))?;
         let address = Address::parse(relay)?;
+        check_reach(&*clock, &address)?;
         let fresh = !super::exists(dir);
         if !fresh {
             // An account is an account, whether or not its relay can be reached now.
@@ -80,11 +81,17 @@ impl Client {
     }
 
     /// As [`Client::open`], with another clock.
+    ///
+    /// # Errors
+    /// `ClockShifted` if the clock is and the account has to do with a relay on another machine.
     pub async fn open_at(dir: &Path, passphrase: &str, clock: Arc<dyn Clock>) -> Result<Self> {
         let store = Store::open(dir, passphrase, clock).await?;
         let registered = store.view(|tx| tx.number(Fact::Registered)).await?;
         if registered == 0 {
             return Err(ClientError::NotRegistered);
+        }
+        for relay in store.view(|tx| tx.relays_in_use()).await? {
+            check_reach(store.clock(), &Address::parse(&relay.url)?)?;
         }
         Ok(Self::over(store))
     }

@@ -107,6 +107,7 @@ fn hopeless(status: &watch::Receiver<Status>) -> Result<()> {
 fn is_hopeless(cause: &ClientError) -> bool {
     match cause {
         ClientError::RelayChanged
+        | ClientError::ClockShifted(_)
         | ClientError::RelayVersion(_)
         | ClientError::NotRegistered
         | ClientError::StoreDamaged(_) => true,

@@ -7,6 +7,7 @@
 //! ```
 
 use super::seats::Seats;
+use crate::clock::check_reach;
 use crate::directory::{Reach, answer_fault};
 use crate::store::Store;
 use crate::store::meta::Fact;
@@ -75,7 +76,7 @@ impl<'s> Session<'s> {
         if registered == 0 {
             return Err(ClientError::NotRegistered);
         }
-        let link = connect(&relay).await?;
+        let link = connect(store, &relay).await?;
         if !own {
             let id = relay.id;
             store.step(move |tx| tx.set_away(&id, false)).await?;
@@ -206,8 +207,10 @@ impl<'s> Session<'s> {
 }
 
 /// Connects to a relay that is known, and to no other.
-pub(crate) async fn connect(relay: &RelayFacts) -> Result<Link> {
-    Link::connect(&Address::parse(&relay.url)?.pinned(RelayId::new(relay.id))).await
+pub(crate) async fn connect(store: &Store, relay: &RelayFacts) -> Result<Link> {
+    let address = Address::parse(&relay.url)?.pinned(RelayId::new(relay.id));
+    check_reach(store.clock(), &address)?;
+    Link::connect(&address).await
 }
 
 async fn log_in(store: &Store, link: &Link, relay: &RelayFacts) -> Result<v1::Stock> {

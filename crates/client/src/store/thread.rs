@@ -51,6 +51,11 @@ impl Store {
         &self.dir
     }
 
+    /// What time it is.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// Runs a step: all of it is on disk when this returns `Ok`, nothing of it happened otherwise.
     pub(crate) async fn step<T: Send + 'static>(
         &self,

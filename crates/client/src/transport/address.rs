@@ -63,6 +63,11 @@ impl Address {
         url.split_once('#').map_or(url, |(url, _)| url)
     }
 
+    /// Whether it is on this machine, whatever else changes.
+    pub(crate) fn is_local(&self) -> bool {
+        is_loopback(&self.host)
+    }
+
     /// Where the relay takes WebSockets.
     pub(crate) fn websocket(&self) -> String {
         let scheme = if self.secure { "wss" } else { "ws" };

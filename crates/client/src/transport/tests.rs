@@ -10,6 +10,7 @@ use rustls::pki_types::ServerName;
 use std::path::Path;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A certificate authority of our own, and the files of a certificate that it signed.
@@ -174,6 +175,22 @@ async fn the_key_exchange_is_hybrid_and_the_version_1_3() {
     let group = connection.negotiated_key_exchange_group().unwrap().name();
     assert_eq!(group, rustls::NamedGroup::X25519MLKEM768);
     assert_eq!(connection.protocol_version(), Some(rustls::ProtocolVersion::TLSv1_3));
+}
+
+#[tokio::test]
+async fn what_a_relay_says_about_itself_comes_over_tls_too() {
+    let running = relay(Tls::SelfSigned).await;
+    let stream = TcpStream::connect(running.addr).await.unwrap();
+    let connector = tls::connector(Some(running.relay_id), &no_roots()).unwrap();
+    let mut stream = connector.connect(ServerName::try_from("anything").unwrap(), stream).await.unwrap();
+    stream.write_all(b"GET /v1/about HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    let (head, body) = said.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    let about: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(about["relay_id"], running.relay_id.to_string());
+    assert_eq!((&about["versions"]["max"], &about["incarnation"]), (&1.into(), &1.into()));
 }
 
 #[tokio::test]

@@ -99,7 +99,10 @@ pub(crate) struct UpArgs {
 
 /// `conclave relay`
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct RelayArgs {
+    #[command(subcommand)]
+    pub(crate) command: Option<RelayCommand>,
     /// Address to listen on; port 0 lets the system choose [default: 127.0.0.1:7400]
     #[arg(long, value_name = "ADDR:PORT")]
     pub(crate) listen: Option<SocketAddr>,
@@ -124,6 +127,20 @@ pub(crate) struct RelayArgs {
     /// Days for which messages wait for a member who is away [default: 45]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) retention: Option<u32>,
+    /// Once, after the directory was put back from a copy that `relay backup` did not make
+    #[arg(long)]
+    pub(crate) restored: bool,
+}
+
+/// `conclave relay …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum RelayCommand {
+    /// Copy the relay's directory, key included, while the relay runs; start one from the copy to restore it
+    Backup {
+        /// A directory that is not there yet
+        #[arg(value_name = "DIR")]
+        to: PathBuf,
+    },
 }
 
 /// Who ends TLS, where no certificate's files are given.
@@ -360,6 +377,7 @@ mod tests {
             "conclave relay --data DIR --listen 127.0.0.1:7400",
             "conclave relay --data DIR --listen 0.0.0.0:443 --tls-cert FILE --tls-key FILE",
             "conclave relay --data DIR --listen 0.0.0.0:443 --tls self-signed",
+            "conclave --data DIR relay backup COPY",
             "conclave --data DIR account create NAME --relay http://127.0.0.1:7400",
             "conclave --data DIR account show --json",
             "conclave --data DIR contact add WHO",

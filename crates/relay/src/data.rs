@@ -10,6 +10,12 @@ use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 
 use crate::RelayError;
+use crate::backup::begin_from_copy;
+
+/// The relay's signing key: 32 bytes, its seed.
+pub(crate) const KEY: &str = "relay.key";
+/// Everything else.
+pub(crate) const DATABASE: &str = "relay.db";
 
 /// A data directory that this process holds, or none (all in memory).
 pub(crate) struct Data {
@@ -30,8 +36,14 @@ impl Data {
         };
         make_private(dir).map_err(|cause| RelayError::Data { path: dir.into(), cause })?;
         let lock = lock(dir)?;
-        let key = signing_key(&dir.join("relay.key"))?;
-        Ok(Self { relay: relay_id(&key), key, database: Some(dir.join("relay.db")), _lock: Some(lock) })
+        begin_from_copy(dir)?;
+        let (key, database) = (dir.join(KEY), dir.join(DATABASE));
+        if database.exists() && !key.exists() {
+            // A fresh key would be a new identity over the old one's accounts.
+            return Err(RelayError::BadKey(key));
+        }
+        let key = signing_key(&key)?;
+        Ok(Self { relay: relay_id(&key), key, database: Some(database), _lock: Some(lock) })
     }
 }
 
@@ -74,8 +86,8 @@ fn signing_key(path: &Path) -> Result<SigningKey, RelayError> {
     }
 }
 
-/// Whole or not at all: a half-written key would be a lost identity.
-fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Whole or not at all, and for its owner only: a half-written key would be a lost identity.
+pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let fresh = path.with_extension("new");
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);
@@ -91,7 +103,7 @@ fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn make_private(dir: &Path) -> io::Result<()> {
+pub(crate) fn make_private(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -119,6 +131,14 @@ mod tests {
         fs::write(dir.path().join("relay.key"), b"short").unwrap();
         assert!(matches!(Data::open(Some(dir.path())), Err(RelayError::BadKey(_))));
         assert_eq!(fs::read(dir.path().join("relay.key")).unwrap(), b"short");
+    }
+
+    #[test]
+    fn a_database_without_its_key_gets_no_new_one() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(DATABASE), b"").unwrap();
+        assert!(matches!(Data::open(Some(dir.path())), Err(RelayError::BadKey(_))));
+        assert!(!dir.path().join(KEY).exists());
     }
 
     #[cfg(unix)]

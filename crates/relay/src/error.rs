@@ -27,6 +27,14 @@ pub enum RelayError {
     /// Others would meet a clock that is wrong on purpose.
     #[error("{0} can be reached from elsewhere, and the clock is shifted: listen on 127.0.0.1")]
     ClockShifted(SocketAddr),
+    /// The directory is a copy that is not whole.
+    #[error("{path} is no whole backup: {what}; copy the backup again, or take an older one")]
+    BadBackup {
+        /// The directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// A certificate cannot be used.
     #[error("cannot use the certificate or key {path}: {cause}")]
     Certificate {
@@ -47,7 +55,9 @@ pub enum RelayError {
         cause: io::Error,
     },
     /// The relay's key file is not one.
-    #[error("{0} is not a relay's key: restore it from a backup (the relay's identity hangs on it)")]
+    #[error(
+        "{0} is missing or not a relay's key: restore it from a backup (the relay's identity hangs on it)"
+    )]
     BadKey(PathBuf),
     /// The database was written by a newer version.
     #[error(

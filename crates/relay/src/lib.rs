@@ -4,6 +4,7 @@
 //! Not its concern: what those bytes mean. It never imports the protocol.
 
 mod admission;
+mod backup;
 mod config;
 mod connection;
 mod cursors;
@@ -19,6 +20,7 @@ mod sweep;
 mod tag;
 mod tls;
 
+pub use backup::{Backup, backup};
 pub use config::{Clock, Config, Limits, Rate, Registration, SystemClock, Tls};
 pub use error::RelayError;
 pub use serve::{Running, serve};

@@ -1,7 +1,9 @@
 //! `conclave relay`: run one until a signal asks it to stop.
 //! What a relay is and does stands in its own crate.
 
+use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
 use conclave_relay::{Config, Registration, RelayError, Running, Tls};
@@ -9,7 +11,7 @@ use serde::Serialize;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::failure::{Exit, Failure};
-use crate::grammar::{RegistrationMode, RelayArgs, TlsMode};
+use crate::grammar::{RegistrationMode, RelayArgs, RelayCommand, TlsMode};
 use crate::output;
 use crate::settings::Settings;
 
@@ -24,8 +26,38 @@ struct Started {
     relay_id: String,
 }
 
-/// Serve until SIGINT or SIGTERM, then close every connection and write what is left to write.
+/// Serve, or make a copy.
 pub(crate) async fn run(args: RelayArgs, settings: &Settings) -> Result<(), Failure> {
+    match &args.command {
+        Some(RelayCommand::Backup { to }) => backup(to, settings),
+        None => serve(args, settings).await,
+    }
+}
+
+/// Copy the data directory, whether or not its relay runs.
+fn backup(to: &Path, settings: &Settings) -> Result<(), Failure> {
+    let tells = std::io::stderr().is_terminal() && !settings.json;
+    let made = conclave_relay::backup(&settings.data, to, |done, all| {
+        if tells {
+            // Nobody can be told that telling failed.
+            let _ = write!(std::io::stderr(), "\r{:3} %", done * 100 / all.max(1));
+        }
+    })?;
+    if settings.json {
+        return output::json(&Made { path: made.path.display().to_string(), bytes: made.bytes });
+    }
+    output::line(&format!("backup of {} bytes, checked, in {}", made.bytes, made.path.display()))?;
+    output::line("It holds the relay's key: keep it as you keep the relay.")
+}
+
+#[derive(Serialize)]
+struct Made {
+    path: String,
+    bytes: u64,
+}
+
+/// Serve until SIGINT or SIGTERM, then close every connection and write what is left to write.
+async fn serve(args: RelayArgs, settings: &Settings) -> Result<(), Failure> {
     let relay = start(&args, settings).await?;
     announce(&relay, settings)?;
     tokio::select! {
@@ -44,6 +76,7 @@ pub(crate) async fn start(args: &RelayArgs, settings: &Settings) -> Result<Runni
         host: args.host.clone().or_else(|| settings.file.host.clone()),
         tls: tls(args, settings)?,
         registration: registration(args)?,
+        restored: args.restored,
         clock: settings.clock.of_relay(),
         ..Config::default()
     };
@@ -130,6 +163,7 @@ impl From<RelayError> for Failure {
             RelayError::ClockShifted(_) => {
                 return Self::new(Exit::Usage, "clock_shifted", error.to_string(), "");
             }
+            RelayError::BadBackup { .. } => "bad_backup",
             RelayError::TlsNeeded(_) => "needs_tls",
             RelayError::Certificate { .. } => "bad_certificate",
             _ => "relay",

@@ -63,6 +63,7 @@ fn require_what_cannot_be_asked(exists: bool, args: &UpArgs) -> Result<(), Failu
 async fn start_relay(settings: &Settings) -> Result<Running, Failure> {
     let inside = Settings { data: settings.data.join("relay"), ..settings.clone() };
     let on = |listen| RelayArgs {
+        command: None,
         listen: Some(listen),
         tls: None,
         tls_cert: None,
@@ -71,6 +72,7 @@ async fn start_relay(settings: &Settings) -> Result<Running, Failure> {
         invite: Vec::new(),
         host: None,
         retention: None,
+        restored: false,
     };
     if let Some(listen) = settings.file.listen {
         return relay::start(&on(listen), &inside).await;

@@ -20,7 +20,7 @@ use futures_util::future::BoxFuture;
 
 pub(crate) use memory::MemoryStorage;
 pub(crate) use reading::{Recent, SeatView};
-pub(crate) use sqlite::SqliteStorage;
+pub(crate) use sqlite::{SqliteStorage, check_version, mark_as_copy};
 
 /// A SHA-256.
 pub(crate) type Hash = [u8; 32];

@@ -23,6 +23,7 @@ use super::{
     reading,
 };
 use crate::RelayError;
+pub(crate) use schema::{check_version, mark_as_copy};
 
 /// One commit takes at most so many operations and bytes.
 const COMMIT_OPS: usize = 512;
@@ -54,7 +55,7 @@ impl SqliteStorage {
         let mut connection = Connection::open(path).map_err(Failure::relay)?;
         schema::configure(&connection).map_err(Failure::relay)?;
         schema::migrate(&mut connection)?;
-        let incarnation = schema::incarnation(&connection, restored).map_err(Failure::relay)?;
+        let incarnation = schema::incarnation(&mut connection, path, restored)?;
         if let Some(bytes) = most_bytes {
             let pages = i64::try_from(bytes / 8192).unwrap_or(i64::MAX).max(1);
             connection.pragma_update(None, "max_page_count", pages).map_err(Failure::relay)?;

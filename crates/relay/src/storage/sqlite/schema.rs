@@ -2,6 +2,8 @@
 //! entry's key is its channel's key and its number in one integer, so that a
 //! channel's entries lie together and in order.
 
+use std::path::Path;
+
 use rusqlite::Connection;
 
 use super::Failure;
@@ -9,6 +11,8 @@ use crate::RelayError;
 
 /// The format this version writes.
 const VERSION: u32 = 1;
+/// What a copy's `meta` has, until a relay starts from it.
+const COPY: &str = "copy";
 
 const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -68,12 +72,7 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes the tables of a new database, checks the version of an old one.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
-    let found: u32 =
-        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(Failure::relay)?;
-    if found > VERSION {
-        return Err(RelayError::TooNew { found, known: VERSION });
-    }
-    if found == 0 {
+    if check_version(connection)? == 0 {
         let transaction = connection.transaction().map_err(Failure::relay)?;
         transaction.execute_batch(SCHEMA).map_err(Failure::relay)?;
         transaction.pragma_update(None, "user_version", VERSION).map_err(Failure::relay)?;
@@ -82,12 +81,40 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
     Ok(())
 }
 
-/// The incarnation; raised first where the database is a restored backup.
-pub(super) fn incarnation(connection: &Connection, restored: bool) -> rusqlite::Result<u64> {
-    if restored {
-        connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'incarnation'", [])?;
+/// The version of a database: 0 for an empty one.
+pub(crate) fn check_version(connection: &Connection) -> Result<u32, RelayError> {
+    let found: u32 =
+        connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(Failure::relay)?;
+    if found > VERSION { Err(RelayError::TooNew { found, known: VERSION }) } else { Ok(found) }
+}
+
+/// The incarnation; raised first where the database is a copy: once, because
+/// the mark of a copy goes in the same transaction.
+pub(super) fn incarnation(
+    connection: &mut Connection,
+    path: &Path,
+    restored: bool,
+) -> Result<u64, RelayError> {
+    let transaction = connection.transaction().map_err(Failure::relay)?;
+    let marked = transaction.execute("DELETE FROM meta WHERE name = ?1", [COPY]).map_err(Failure::relay)? > 0;
+    if marked {
+        let said: String =
+            transaction.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(Failure::relay)?;
+        if said != "ok" {
+            return Err(RelayError::BadBackup { path: path.into(), what: "relay.db is damaged".into() });
+        }
     }
-    let value: i64 =
-        connection.query_row("SELECT value FROM meta WHERE name = 'incarnation'", [], |row| row.get(0))?;
+    if marked || restored {
+        let raise = "UPDATE meta SET value = value + 1 WHERE name = 'incarnation'";
+        transaction.execute(raise, []).map_err(Failure::relay)?;
+    }
+    let read = "SELECT value FROM meta WHERE name = 'incarnation'";
+    let value: i64 = transaction.query_row(read, [], |row| row.get(0)).map_err(Failure::relay)?;
+    transaction.commit().map_err(Failure::relay)?;
     Ok(value.unsigned_abs())
+}
+
+/// Marks a copy as one.
+pub(crate) fn mark_as_copy(copy: &Connection) -> rusqlite::Result<()> {
+    copy.execute("INSERT OR REPLACE INTO meta VALUES (?1, 1)", [COPY]).map(|_| ())
 }

@@ -143,17 +143,39 @@ async fn about(State(door): State<Door>) -> Json<serde_json::Value> {
         "host": relay.host,
         "registration": relay.config.registration.as_str(),
         "retention_ms": relay.retention_ms(),
-        "limits": {
-            "frame_bytes": limits::FRAME_BYTES,
-            "post_bytes": limits::POST_BYTES,
-            "shared_bytes": limits::SHARED_BYTES,
-            "slice_bytes": limits::SLICE_BYTES,
-            "letter_bytes": limits::LETTER_BYTES,
-            "letters_per_inbox": limits::LETTERS_PER_INBOX,
-            "seats_per_connection": limits::SEATS_PER_CONNECTION,
-            "one_time_keys": limits::ONE_TIME_KEYS,
-        },
+        "limits": limits_of_the_api(),
     }))
+}
+
+/// Those of `conclave_wire::limits` that a client has to keep to.
+fn limits_of_the_api() -> serde_json::Value {
+    json!({
+        "frame_bytes": limits::FRAME_BYTES,
+        "post_bytes": limits::POST_BYTES,
+        "shared_bytes": limits::SHARED_BYTES,
+        "slice_bytes": limits::SLICE_BYTES,
+        "seat_changes_per_post": limits::SEAT_CHANGES_PER_POST,
+        "letters_per_post": limits::LETTERS_PER_POST,
+        "letter_bytes": limits::LETTER_BYTES,
+        "letters_per_inbox": limits::LETTERS_PER_INBOX,
+        "foreign_letters_per_inbox": limits::FOREIGN_LETTERS_PER_INBOX,
+        "seats_per_connection": limits::SEATS_PER_CONNECTION,
+        "seats_per_channel": limits::SEATS_PER_CHANNEL,
+        "one_time_keys": limits::ONE_TIME_KEYS,
+        "low_stock": limits::LOW_STOCK,
+        "key_bytes": limits::KEY_BYTES,
+        "bundle_bytes": limits::BUNDLE_BYTES,
+        "device_list_bytes": limits::DEVICE_LIST_BYTES,
+        "lookups_per_request": limits::LOOKUPS_PER_REQUEST,
+        "takes_per_request": limits::TAKES_PER_REQUEST,
+        "takes_with_prekeys": limits::TAKES_WITH_PREKEYS,
+        "invite_bytes": limits::INVITE_BYTES,
+        "first_credit": limits::FIRST_CREDIT,
+        "most_credit": limits::MOST_CREDIT,
+        "token_bytes": limits::TOKEN_BYTES,
+        "challenge_bytes": limits::CHALLENGE_BYTES,
+        "requests_in_flight": limits::REQUESTS_IN_FLIGHT,
+    })
 }
 
 async fn connect(

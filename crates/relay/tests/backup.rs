@@ -5,14 +5,21 @@ mod common;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
-use common::{Client, Device, channel_of_two, relay_in};
+use common::{Client, Device, Moved, Seat, channel_of_two, relay_in};
 use conclave_relay::{Config, RelayError, Running, backup, serve};
-use conclave_wire::v1::server_frame::Body;
+use conclave_wire::slices;
+use conclave_wire::v1::{self, server_frame::Body};
 
 async fn start(dir: &Path) -> Result<Running, RelayError> {
-    serve(Config { data: Some(dir.into()), ..Config::default() }).await
+    serve(Config { data: Some(dir.into()), retention: A_CENTURY, ..Config::default() }).await
 }
+
+/// What was kept years ago is still to be read.
+const A_CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
 /// As an operator keeps a copy and puts it back.
 fn copy_directory(from: &Path, to: &Path) {
@@ -149,6 +156,56 @@ async fn a_copy_takes_no_place_that_is_taken_and_needs_a_relay() {
     assert!(backup(&at("nowhere"), &at("copy"), |_, _| {}).is_err());
     assert!(!at("copy").exists() && !at("nowhere").exists());
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing half-made is left");
+}
+
+/// What the fixture of version 1 was made of, and what a relay that starts from it must still give.
+async fn version_1(dir: &Path) {
+    let restored = start(dir).await.unwrap();
+    let mut client = Client::connect(&restored).await;
+    assert_eq!(client.hello.incarnation, 2);
+    let (a, b) = (Seat::new(1, 1), Seat::new(1, 2));
+    let state = client.attach(&b, 0).await;
+    assert_eq!((state.head, state.turn), (3, 1));
+    let entries = client.entries(&b, 3).await;
+    assert_eq!(entries[0].shared, "commit 1 at 0");
+    assert_eq!((entries[1].shared.as_ref(), entries[1].slice.as_ref()), (&b"text"[..], &b"slice"[..]));
+    let mike = Device::new("mike");
+    assert_eq!(client.login(&mike).await, Body::Stock(v1::Stock { one_time_prekeys: 12, join_keys: 12 }));
+    let Body::Letters(letters) = client.push().await else { panic!() };
+    assert_eq!(letters.letters[0].body, "letter");
+    client.post(a.text(4, 1, "goes on")).await;
+}
+
+#[tokio::test]
+async fn a_relay_starts_from_a_kept_copy_of_version_1() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("copy");
+    copy_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/relay-1"), &copy);
+    version_1(&copy).await;
+}
+
+#[tokio::test]
+async fn a_copy_of_today_gives_what_the_kept_one_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, copy) = (dir.path().join("relay"), dir.path().join("copy"));
+    let clock = Arc::new(Moved(AtomicU64::new(1_790_000_000_000)));
+    let running =
+        serve(Config { data: Some(data.clone()), clock, retention: A_CENTURY, ..Config::default() });
+    let running = running.await.unwrap();
+    let mut client = Client::connect(&running).await;
+    let (a, b) = channel_of_two(&mut client, 1).await;
+    let mike = Device::new("mike");
+    client.register(&mike).await;
+    let slices = slices::pack([(b.seat, "slice")]).unwrap();
+    client.post(v1::Post { slices, ..a.text(2, 1, "text") }).await;
+    let letter = v1::Letter { device: mike.id.to_bytes(), body: "letter".into() };
+    client.post(v1::Post { letters: vec![letter], ..a.text(3, 1, "more") }).await;
+    backup(&data, &copy, |_, _| {}).unwrap();
+    // How a fixture is made, once for each version of the database.
+    if let Some(keep) = std::env::var_os("CONCLAVE_KEEP_FIXTURE") {
+        copy_directory(&copy, Path::new(&keep));
+    }
+    version_1(&copy).await;
 }
 
 #[cfg(unix)]

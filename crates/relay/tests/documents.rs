@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use conclave_relay::Limits;
+use conclave_relay::{Config, Limits, serve};
 use conclave_wire::{Code, limits};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 const API: &str = include_str!("../../../docs/relay-api.md");
 const CONSTANTS: &str = include_str!("../../wire/src/limits.rs");
@@ -38,6 +40,23 @@ fn the_table_of_limits_is_that_of_the_constants() {
     // The length of names is in the text, as a pattern.
     assert_eq!(CONSTANTS.matches("pub const ").count(), constants.len() + 1);
     assert_eq!(limits::NAME_LENGTH, 2..=32);
+}
+
+#[tokio::test]
+async fn what_a_relay_says_about_itself_is_complete() {
+    let relay = serve(Config::default()).await.unwrap();
+    let mut stream = TcpStream::connect(relay.addr).await.unwrap();
+    stream.write_all(b"GET /v1/about HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).await.unwrap();
+    let about: serde_json::Value = serde_json::from_str(said.split_once("\r\n\r\n").unwrap().1).unwrap();
+    for (name, cells) in table("| constant | value | what |") {
+        assert_eq!(about["limits"][name.to_lowercase()].to_string(), cells[0], "{name}");
+    }
+    let row = API.lines().find(|line| line.starts_with("| `GET /v1/about` |")).unwrap();
+    for field in about.as_object().unwrap().keys() {
+        assert!(row.contains(&format!("`{field}`")) || row.contains(&format!("`{field} {{")), "{field}");
+    }
 }
 
 #[test]

@@ -41,14 +41,43 @@ fn certificate(issuer: &CertifiedIssuer<'static, KeyPair>, dir: &Path, host: &st
     std::fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
 }
 
-#[test]
-fn a_certificate_of_an_authority_is_enough_and_is_renewed_without_a_restart() {
-    let dir = tempfile::tempdir().unwrap();
+/// An authority, its root in `root.pem`.
+fn authority(dir: &Path) -> CertifiedIssuer<'static, KeyPair> {
     let mut params = CertificateParams::default();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    let root = dir.path().join("root.pem");
-    std::fs::write(&root, issuer.pem()).unwrap();
+    std::fs::write(dir.join("root.pem"), issuer.pem()).unwrap();
+    issuer
+}
+
+#[test]
+fn a_person_on_a_second_relay_over_tls_is_added_and_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    certificate(&authority(dir.path()), dir.path(), "127.0.0.1");
+    let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let near = World::new();
+    let far = World::with(&["--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")]);
+    let (mike, dave) = (near.person("mike"), far.newcomer("dave"));
+    let trusting = |person: &Person, args: &[&str]| {
+        let ended = person.command(args).env("SSL_CERT_FILE", path("root.pem")).output().unwrap();
+        assert!(ended.status.success(), "{args:?}: {}", String::from_utf8_lossy(&ended.stderr));
+        String::from_utf8(ended.stdout).unwrap()
+    };
+    trusting(&dave, &["account", "create", "dave", "--relay", &far.url]);
+    trusting(&mike, &["contact", "add", &dave.handle]);
+    trusting(&mike, &["send", &dave.handle, "from relay to relay"]);
+    trusting(&dave, &["sync"]);
+    trusting(&dave, &["request", "accept", &mike.handle]);
+    // Only now does dave's client speak to mike's relay.
+    trusting(&dave, &["sync"]);
+    trusting(&dave, &["send", &mike.handle, "and back"]);
+    assert!(trusting(&mike, &["read", &dave.handle]).contains("and back"));
+}
+
+#[test]
+fn a_certificate_of_an_authority_is_enough_and_is_renewed_without_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let (issuer, root) = (authority(dir.path()), dir.path().join("root.pem"));
     certificate(&issuer, dir.path(), "example.org");
     let path = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     let world = World::with(&["--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")]);

@@ -16,6 +16,9 @@ pub enum Event {
         conversation: String,
         /// How many.
         count: u64,
+        /// Entries of the log, among them or right before, whose content is gone or cannot be read here.
+        #[serde(default)]
+        missing: u64,
     },
     /// This device is in a group now.
     Joined {
@@ -117,6 +120,17 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// The relay was started from a backup, and its log of a group lacks what was seen here.
+    RelayRestored {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// How many entries it lost.
+        lost: u64,
+        /// Whether changes of the group were among them.
+        changes: bool,
+    },
     /// The store seems to be an older copy: posts were made that it does not know.
     Restored {
         /// The group's id.
@@ -129,8 +143,16 @@ pub enum Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Messages { conversation, count, .. } => {
-                write!(f, "{conversation}: {count} new message{}", if *count == 1 { "" } else { "s" })
+            Self::Messages { conversation, count, missing, .. } => {
+                write!(f, "{conversation}: {count} new message{}", if *count == 1 { "" } else { "s" })?;
+                match missing {
+                    0 if *count < 2 => Ok(()),
+                    0 => write!(f, ", none missing"),
+                    _ => write!(
+                        f,
+                        "; {missing} older than the relay keeps them, or not readable here, are missing"
+                    ),
+                }
             }
             Self::Joined { conversation, by, .. } => write!(f, "{conversation}: you are in, invited by {by}"),
             Self::Request { conversation, by, .. } => {
@@ -159,6 +181,18 @@ impl fmt::Display for Event {
             Self::RelayFault { cause } => write!(f, "the relay broke its rules: {cause}"),
             Self::RelayAway { relay, cause } => {
                 write!(f, "the relay {relay} cannot be reached ({cause}); it is tried again by itself")
+            }
+            Self::RelayRestored { conversation, lost, changes, .. } => {
+                let entries = if *lost == 1 { "entry" } else { "entries" };
+                write!(
+                    f,
+                    "{conversation}: the relay was restored from a backup and lost {lost} {entries} seen here"
+                )?;
+                f.write_str(if *changes {
+                    ", changes of the group among them; members who had not seen those are let in again"
+                } else {
+                    "; who had not read them yet never will"
+                })
             }
             Self::Restored { conversation, .. } => {
                 write!(

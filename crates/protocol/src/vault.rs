@@ -67,6 +67,8 @@ pub(crate) enum Row {
     Pending = 23,
     /// A joining under way, by seat.
     Joining = 26,
+    /// What is known of the incarnations of a group's relay.
+    Incarnation = 27,
     /// Running hashes of a group's log, by entry number.
     View = 24,
     /// The entry number of the last message of a sender.

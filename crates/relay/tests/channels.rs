@@ -179,7 +179,6 @@ async fn seat_changes_are_checked_before_anything_is_written() {
     let cases = [
         (vec![b.open(b"x", 0)], Code::SeatTaken),
         (vec![c.open(b"x", 2)], Code::BadCursor),
-        (vec![c.close()], Code::UnknownSeat),
         (vec![c.open(b"x", 0), c.open(b"x", 0)], Code::Malformed),
         (vec![v1::SeatChange { change: None }], Code::Malformed),
     ];

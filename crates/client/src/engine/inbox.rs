@@ -44,7 +44,8 @@ impl Session<'_> {
             let Some(seat) = self.seats.get_mut(&id).filter(|seat| !seat.broken) else { return Ok(()) };
             seat.head = seat.head.max(push.head);
             let (group, joined) = (seat.group, seat.joined);
-            let step = self.store.step(move |tx| take_batch(tx, id, group, joined, &batch));
+            let incarnation = self.incarnation();
+            let step = self.store.step(move |tx| take_batch(tx, (id, incarnation), group, joined, &batch));
             let Progress { cursor, joined, broken } = step.await?;
             let Some(seat) = self.seats.get_mut(&id) else { return Ok(()) };
             (seat.cursor, seat.joined, seat.broken) = (cursor, joined, broken);
@@ -58,18 +59,25 @@ impl Session<'_> {
     }
 }
 
-fn take_batch(tx: &Tx, seat: SeatId, group: GroupId, joined: bool, batch: &[v1::Entry]) -> Result<Progress> {
+fn take_batch(
+    tx: &Tx,
+    (seat, incarnation): (SeatId, u32),
+    group: GroupId,
+    joined: bool,
+    batch: &[v1::Entry],
+) -> Result<Progress> {
     let account = tx.protocol(Account::load)?;
     let mut progress = Progress { cursor: 0, joined, broken: false };
-    let mut messages = 0;
+    let (mut messages, mut missing) = (0, 0);
     for entry in batch {
         let taken = tx.savepoint(|tx| match progress.joined {
             true => take_entry(tx, &account, &group, seat, entry),
-            false => take_first(tx, &account, seat, entry),
+            false => take_first(tx, &account, (seat, incarnation), entry),
         });
         match taken {
             Ok(taken) => {
                 messages += u64::from(taken == Taken::Message);
+                missing += u64::from(taken == Taken::Missing);
                 progress.joined |= taken == Taken::Joined;
                 if taken == Taken::Over {
                     break;
@@ -90,7 +98,7 @@ fn take_batch(tx: &Tx, seat: SeatId, group: GroupId, joined: bool, batch: &[v1::
         }
     }
     progress.cursor = cursor(tx, seat, &group, progress.joined)?;
-    tell_messages(tx, &group, messages)?;
+    tell_messages(tx, &group, messages, missing)?;
     Ok(progress)
 }
 
@@ -102,17 +110,19 @@ fn cursor(tx: &Tx, seat: SeatId, group: &GroupId, joined: bool) -> Result<u64> {
     Ok(joining.map_or(0, |joining| joining.cursor()))
 }
 
-fn tell_messages(tx: &Tx, group: &GroupId, count: u64) -> Result<()> {
+fn tell_messages(tx: &Tx, group: &GroupId, count: u64, missing: u64) -> Result<()> {
     let member = tx.conversation(group)?.filter(|known| known.state == State::Member);
-    let Some(conversation) = member.filter(|_| count > 0) else { return Ok(()) };
+    let Some(conversation) = member.filter(|_| count + missing > 0) else { return Ok(()) };
     let (id, conversation) = named(&conversation);
-    tx.tell(&Event::Messages { id, conversation, count })
+    tx.tell(&Event::Messages { id, conversation, count, missing })
 }
 
 /// What came of an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Taken {
     Message,
+    /// An entry whose content is gone, or cannot be read here.
+    Missing,
     Joined,
     Over,
     Other,
@@ -137,7 +147,12 @@ fn take_entry(tx: &Tx, account: &Account, id: &GroupId, seat: SeatId, entry: &v1
 }
 
 /// An entry before the group is in hand.
-fn take_first(tx: &Tx, account: &Account, seat: SeatId, entry: &v1::Entry) -> Result<Taken> {
+fn take_first(
+    tx: &Tx,
+    account: &Account,
+    (seat, incarnation): (SeatId, u32),
+    entry: &v1::Entry,
+) -> Result<Taken> {
     let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
     let (Some(mut joining), Some(offer)) = (joining, tx.offer(&seat)?) else { return Ok(Taken::Over) };
     if entry.number <= joining.cursor() {
@@ -145,9 +160,10 @@ fn take_first(tx: &Tx, account: &Account, seat: SeatId, entry: &v1::Entry) -> Re
     }
     let seats = seat_changes(&entry.seats)?;
     let seen = seen(entry, &seats, None)?;
-    let Some((group, received)) = tx.protocol(|cx| joining.receive(account, &seen, cx))? else {
+    let Some((mut group, received)) = tx.protocol(|cx| joining.receive(account, &seen, cx))? else {
         return Ok(Taken::Other);
     };
+    tx.protocol(|cx| group.attached(incarnation, entry.number, entry.turn, cx))?;
     let by = match &received {
         Received::Committed { author, .. } => *author,
         _ => *account.person(),
@@ -242,10 +258,14 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
                 tx.set_lost(group.id())?;
             }
             let cause = format!("a message of {} cannot be read here: {fault}", shown(tx, &person)?);
-            ignored(tx, group, &cause)
+            ignored(tx, group, &cause)?;
+            Ok(if fault == PeerFault::Duplicate { Taken::Other } else { Taken::Missing })
         }
-        Received::Stranded(fault) => stranded(tx, group, fault),
-        Received::Unseen => Ok(Taken::Other),
+        Received::Stranded(fault) => {
+            stranded(tx, group, fault)?;
+            Ok(if entry.expired { Taken::Missing } else { Taken::Other })
+        }
+        Received::Unseen => Ok(if entry.expired { Taken::Missing } else { Taken::Other }),
     }
 }
 

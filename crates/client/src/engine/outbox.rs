@@ -115,8 +115,7 @@ impl Session<'_> {
     }
 
     async fn transmit(&mut self, seat: SeatId, post: StoredPost) -> Result<()> {
-        let damaged = |_| ClientError::StoreDamaged("a stored post is not readable".into());
-        let request = v1::Post::decode(post.bytes.as_slice()).map_err(damaged)?;
+        let request = post.request()?;
         let group = post.group;
         match self.link.ask(Request::Post(request)).await {
             Ok(Body::Posted(posted)) => {
@@ -305,7 +304,7 @@ fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
 }
 
 /// The relay did not take the post: its keys are wiped, its wish stays.
-fn drop_sealed(tx: &Tx, group: &GroupId) -> Result<()> {
+pub(super) fn drop_sealed(tx: &Tx, group: &GroupId) -> Result<()> {
     tx.protocol(|cx| Group::load(group, cx)?.refused(cx))?;
     if let Some(post) = tx.post(group)? {
         tx.drop_letters_of(post.intent)?;

@@ -5,11 +5,12 @@ use super::session::Session;
 use crate::directory::answer_fault;
 use crate::store::channels::Channel;
 use crate::store::conversations::State;
+use crate::store::outbox::WishState;
 use crate::store::requests::{Offer, Wanted};
 use crate::store::{Store, Tx};
 use crate::{ClientError, Event, Result};
-use conclave_protocol::group::{Group, Joining};
-use conclave_protocol::{GroupId, SeatId};
+use conclave_protocol::group::{Group, Joining, Standing};
+use conclave_protocol::{Error as ProtocolError, GroupId, SeatId};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 use std::collections::HashMap;
@@ -156,17 +157,30 @@ impl Session<'_> {
             if state.seat.as_ref() != id.as_bytes() {
                 return Err(answer_fault());
             }
-            if state.refused.is_empty() {
-                seat.attached = true;
-                seat.head = state.head;
-                let (group, posts) = (seat.group, state.last_post);
-                self.seats.all.insert(*id, seat);
-                self.store.step(move |tx| count_posts(tx, &group, posts)).await?;
-            } else {
+            // A cursor beyond the head: the relay lost entries, and may say why.
+            let went_back = state.refused == "bad_cursor" && seat.joined;
+            if !state.refused.is_empty() && !went_back {
                 self.refused_seat(*id, seat, &state.refused, String::new()).await?;
+                continue;
+            }
+            let (group, joined, incarnation) = (seat.group, seat.joined, self.incarnation());
+            seat.head = state.head;
+            let step = self.store.step(move |tx| match joined {
+                true => stand(tx, &group, incarnation, &state),
+                false => Ok(true),
+            });
+            seat.broken = !step.await?;
+            seat.attached = !seat.broken && !went_back;
+            if seat.attached || seat.broken {
+                self.seats.all.insert(*id, seat);
             }
         }
         Ok(())
+    }
+
+    /// As the relay stated it on this connection.
+    pub(super) fn incarnation(&self) -> u32 {
+        u32::try_from(self.link.hello().incarnation).unwrap_or(u32::MAX)
     }
 
     /// The relay does not let this device have the seat.
@@ -186,6 +200,10 @@ impl Session<'_> {
                 if closed {
                     return closed_unseen(tx, &group);
                 }
+                if code == "unknown_seat" || code == "unknown_channel" {
+                    // A relay that was restored may have lost the seat; members can give another one.
+                    tx.set_lost(&group)?;
+                }
                 tx.tell_once(&Event::RelayFault {
                     cause: format!("it refuses a seat of this device ({code})"),
                 })
@@ -194,6 +212,45 @@ impl Session<'_> {
         seat.broken = true;
         self.seats.all.insert(id, seat);
         Ok(())
+    }
+}
+
+/// A seat is attached: what the relay says of its channel is held against what is known here. `false`: it contradicts
+/// itself, and nothing of it is taken on this connection.
+fn stand(tx: &Tx, group: &GroupId, incarnation: u32, state: &v1::SeatState) -> Result<bool> {
+    let (head, turn) = (state.head, state.turn);
+    let standing =
+        tx.savepoint(|tx| tx.protocol(|cx| Group::load(group, cx)?.attached(incarnation, head, turn, cx)));
+    match standing {
+        Ok(Standing::Same) => {}
+        Ok(Standing::Restored) => unsettle(tx, group, state)?,
+        Ok(Standing::Lost { entries, changes }) => {
+            unsettle(tx, group, state)?;
+            if let Some(conversation) = tx.conversation(group)? {
+                let (id, conversation) = super::changes::named(&conversation);
+                tx.tell(&Event::RelayRestored { id, conversation, lost: entries, changes })?;
+            }
+        }
+        Err(ClientError::Protocol(ProtocolError::Peer(fault))) => {
+            tx.tell_once(&Event::RelayFault { cause: format!("a channel: {fault}") })?;
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    count_posts(tx, group, state.last_post)?;
+    Ok(true)
+}
+
+/// The relay was restored: a post that is not in its log is sealed again, whether or not it was accepted before.
+fn unsettle(tx: &Tx, group: &GroupId, state: &v1::SeatState) -> Result<()> {
+    let Some(post) = tx.post(group)? else { return Ok(()) };
+    if state.last_post == post.number && post.shared_hash()?.as_slice() == state.last_hash.as_ref() {
+        return Ok(());
+    }
+    super::outbox::drop_sealed(tx, group)?;
+    match tx.wish_at(post.intent)? {
+        Some(wish) if wish.state == WishState::Sent => tx.set_wish(wish.seq, &WishState::Queued),
+        _ => Ok(()),
     }
 }
 

@@ -48,6 +48,25 @@ impl Tx<'_> {
         if let Some((last, _)) = events.last() {
             self.set_number(Fact::Told, *last)?;
         }
-        Ok(events.into_iter().map(|(_, event)| event).collect())
+        Ok(summed(events.into_iter().map(|(_, event)| event)))
     }
+}
+
+/// Messages come in batches: counts of one conversation right after another are one.
+fn summed(events: impl Iterator<Item = Event>) -> Vec<Event> {
+    let mut all: Vec<Event> = Vec::new();
+    for event in events {
+        let before = all.last_mut();
+        match (before, event) {
+            (
+                Some(Event::Messages { id, count, missing, .. }),
+                Event::Messages { id: same, count: more, missing: gone, .. },
+            ) if *id == same => {
+                *count += more;
+                *missing += gone;
+            }
+            (_, event) => all.push(event),
+        }
+    }
+    all
 }

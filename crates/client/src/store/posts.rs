@@ -3,8 +3,11 @@
 use super::Tx;
 use super::conversations::id;
 use super::messages::signed;
-use crate::Result;
+use crate::{ClientError, Result};
 use conclave_protocol::GroupId;
+use conclave_protocol::primitives::kdf::sha256;
+use conclave_wire::v1;
+use prost::Message;
 use rusqlite::{OptionalExtension, params};
 
 /// A sealed post.
@@ -21,6 +24,19 @@ pub(crate) struct StoredPost {
     pub(crate) sealed_at: u64,
     /// Whether the relay has said that it took it.
     pub(crate) accepted: bool,
+}
+
+impl StoredPost {
+    /// The request.
+    pub(crate) fn request(&self) -> Result<v1::Post> {
+        let damaged = |_| ClientError::StoreDamaged("a stored post is not readable".into());
+        v1::Post::decode(self.bytes.as_slice()).map_err(damaged)
+    }
+
+    /// SHA-256 of its shared part: the relay knows it by that.
+    pub(crate) fn shared_hash(&self) -> Result<[u8; 32]> {
+        Ok(sha256(&self.request()?.shared))
+    }
 }
 
 impl Tx<'_> {

@@ -11,7 +11,8 @@
 use super::change::seed_check;
 use super::cipher::Received as Incoming;
 use super::epoch::Epoch;
-use super::message::{Chat, ChatBody};
+use super::incarnation::Claim;
+use super::message::{Chat, ChatBody, View};
 use super::received::{Happened, Received, ReceivedMessage, ViewCheck, happened};
 use super::seal::Sealer;
 use super::send::short;
@@ -74,7 +75,7 @@ impl Group {
             Body::Before | Body::Expired => Received::Unseen,
         };
         (self.state.cursor, self.state.turn, self.state.view) = (entry.number, entry.turn, view);
-        if self.state.status != Status::Out {
+        if self.state.status != Status::Out && self.incarnation(cx)?.blind == 0 {
             self.save_view(cx)?;
         }
         self.save(cx)?;
@@ -94,7 +95,7 @@ impl Group {
             .and_then(|inner| codec::decode(&inner));
         let inner = match inner {
             Ok(inner) => inner,
-            Err(Error::Peer(fault)) => return Ok(Received::Void(fault)),
+            Err(Error::Peer(fault)) => return self.unopened(entry.seat, fault, cx),
             Err(error) => return Err(error),
         };
         let Some(author) = self.roster.leaf_by_seat(entry.seat).cloned() else {
@@ -105,6 +106,17 @@ impl Group {
             Inner::Commit(_) | Inner::Leave(_) if !rose => Ok(Received::Void(PeerFault::WrongEpoch)),
             Inner::Commit(commit) => self.follow(account, entry, shared, &author, commit, cx),
             Inner::Leave(leave) => self.note_leave(&author, leave),
+        }
+    }
+
+    /// The outer seal does not open: void, unless the relay was restored. Then a member may stand ahead of this device.
+    fn unopened(&self, seat: SeatId, fault: PeerFault, cx: &Context) -> Result<Received> {
+        let author = self.roster.leaf_by_seat(seat).and_then(|leaf| self.roster.member_of(leaf.device));
+        match author {
+            Some(author) if self.incarnation(cx)?.rose != 0 && fault == PeerFault::DoesNotOpen => {
+                Ok(Received::Unreadable { person: author.person, fault })
+            }
+            _ => Ok(Received::Void(fault)),
         }
     }
 
@@ -144,15 +156,24 @@ impl Group {
             content,
             sent_at: body.sent_at,
             epoch: self.epoch(),
-            view: self.check_view(body.view.entry, &body.view.hash, cx)?,
+            view: self.check_view(&body.view, cx)?,
             gap: known.is_some_and(|known| body.last > known),
         }))
     }
 
-    fn check_view(&self, entry: u64, hash: &[u8; 16], cx: &mut Context) -> Result<ViewCheck> {
-        let row = key(Row::View, &[self.id.as_bytes(), &entry.to_be_bytes()]);
-        let Some(own) = load::<Digest>(cx.vault, &row)? else { return Ok(ViewCheck::Unchecked) };
-        Ok(if short(own.as_bytes()) == *hash { ViewCheck::Same } else { ViewCheck::Differs })
+    fn check_view(&self, view: &View, cx: &mut Context) -> Result<ViewCheck> {
+        let mut relay = self.incarnation(cx)?;
+        match relay.admit(view.incarnation) {
+            Claim::Refused => return Ok(ViewCheck::Differs),
+            Claim::Higher => self.save_incarnation(&relay, cx)?,
+            Claim::Known => {}
+        }
+        let own: Option<Digest> = load(cx.vault, &self.entry_row(Row::View, view.entry))?;
+        Ok(match own.filter(|_| relay.stated == view.incarnation && view.entry > 0) {
+            None => ViewCheck::Unchecked,
+            Some(own) if short(own.as_bytes()) == view.hash => ViewCheck::Same,
+            Some(_) => ViewCheck::Differs,
+        })
     }
 
     fn note_leave(&mut self, author: &Leaf, leave: SignedLeave) -> Result<Received> {
@@ -182,8 +203,12 @@ impl Group {
         cx.vault.delete(&row)?;
         let epoch = self.epoch();
         match what {
-            PendingWhat::Chat(PendingChat { id, handed }) => {
+            PendingWhat::Chat(PendingChat { id, incarnation, handed }) => {
                 self.scheme()?.delivered(&self.id, &handed, cx)?;
+                let mut relay = self.incarnation(cx)?;
+                if let Claim::Higher = relay.admit(incarnation) {
+                    self.save_incarnation(&relay, cx)?;
+                }
                 self.state.last_message = entry.number;
                 Ok(Received::Accepted { message: Some(id), changes: Vec::new(), epoch })
             }

@@ -25,9 +25,10 @@ pub(super) struct ChatBody {
     pub(super) content: VLBytes,
 }
 
-/// "I have seen up to this entry, with this running hash."
+/// "I have seen up to this entry, with this running hash, at the relay in this incarnation." Entry 0: nothing is claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct View {
+    pub(super) incarnation: u32,
     pub(super) entry: u64,
     pub(super) hash: [u8; 16],
 }

@@ -11,6 +11,7 @@ mod epoch;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod incarnation;
 mod letter;
 mod message;
 mod pairwise;
@@ -31,6 +32,7 @@ pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 
+pub use incarnation::Standing;
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
@@ -311,7 +313,9 @@ impl Group {
     }
 
     fn wipe_keys(&self, cx: &mut Context) -> Result<()> {
-        for row in [Row::Leaf, Row::Pending, Row::View, Row::Counted, Row::Chain, Row::HandedOut] {
+        let rows =
+            [Row::Leaf, Row::Pending, Row::View, Row::Counted, Row::Chain, Row::HandedOut, Row::Incarnation];
+        for row in rows {
             delete_all(cx.vault, &self.row(row))?;
         }
         Ok(())
@@ -352,10 +356,9 @@ impl Group {
 
     /// Keeps the running hash at the cursor, drops the oldest.
     fn save_view(&self, cx: &mut Context) -> Result<()> {
-        let at = |entry: u64| key(Row::View, &[self.id.as_bytes(), &entry.to_be_bytes()]);
-        cx.vault.put(&at(self.state.cursor), self.state.view.as_bytes())?;
+        cx.vault.put(&self.entry_row(Row::View, self.state.cursor), self.state.view.as_bytes())?;
         match self.state.cursor.checked_sub(VIEWS_KEPT) {
-            Some(old) => Ok(cx.vault.delete(&at(old))?),
+            Some(old) => Ok(cx.vault.delete(&self.entry_row(Row::View, old))?),
             None => Ok(()),
         }
     }

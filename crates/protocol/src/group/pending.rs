@@ -24,6 +24,8 @@ pub(super) enum PendingWhat {
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct PendingChat {
     pub(super) id: MessageId,
+    /// The incarnation that the message claims.
+    pub(super) incarnation: u32,
     pub(super) handed: Vec<DeviceId>,
 }
 

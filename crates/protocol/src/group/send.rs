@@ -46,10 +46,11 @@ impl Group {
             let version = self.roster.list(peer.person).map_or(0, |list| list.version());
             bundles.start(account, &peer, version, cx)?;
         }
+        let view = self.own_view(cx)?;
         let body = ChatBody {
             id,
             sent_at: cx.now,
-            view: self.own_view(),
+            view,
             last: self.state.last_message,
             content: content.encode()?.into(),
         };
@@ -63,7 +64,8 @@ impl Group {
         let slices = slices.into_iter().map(|(device, bytes)| self.sealed_slice(&sealer, device, &bytes));
         let slices = sorted(slices.collect::<Result<_>>()?);
         let hash = kdf::sha256(&shared);
-        let pending = Pending { hash, what: PendingWhat::Chat(PendingChat { id, handed }) };
+        let incarnation = view.incarnation;
+        let pending = Pending { hash, what: PendingWhat::Chat(PendingChat { id, incarnation, handed }) };
         save(cx.vault, &self.row(Row::Pending), &pending)?;
         let at_turn = self.state.turn;
         Ok(Post { shared, slices, at_turn, takes_turn: false, seats: Vec::new(), letters: Vec::new() })
@@ -80,8 +82,13 @@ impl Group {
         Aad { version: VERSION, group: self.id, epoch: self.epoch(), commit: self.state.commit, sender }
     }
 
-    fn own_view(&self) -> View {
-        View { entry: self.state.cursor, hash: short(self.state.view.as_bytes()) }
+    fn own_view(&self, cx: &Context) -> Result<View> {
+        let relay = self.incarnation(cx)?;
+        let (entry, hash) = match relay.blind {
+            0 => (self.state.cursor, short(self.state.view.as_bytes())),
+            _ => (0, [0; 16]),
+        };
+        Ok(View { incarnation: relay.stated, entry, hash })
     }
 }
 

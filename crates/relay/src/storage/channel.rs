@@ -148,17 +148,14 @@ fn check_changes(t: &mut dyn Tables, channel: &ChannelRow, post: &PostOp) -> Res
             return Ok(Some(Code::SeatTaken));
         }
     }
-    for seat in &post.closes {
-        if t.seat(channel.key, seat)?.is_none() {
-            return Ok(Some(Code::UnknownSeat));
-        }
-    }
     let seats = channel.open_seats.saturating_add(post.opens.len() as u64);
     Ok((seats > limits::SEATS_PER_CHANNEL as u64).then_some(Code::TooLarge))
 }
 
 /// Closing a closed seat again is fine: a leaver's seat is closed by its own
-/// post, and named once more by the commit that takes the leaver out.
+/// post, and named once more by the commit that takes the leaver out. So is
+/// closing one that is not there: a relay restored from a backup may have lost
+/// it, and the members go on.
 fn change_seats(t: &mut dyn Tables, channel: &mut ChannelRow, post: &PostOp) -> Result<()> {
     for open in &post.opens {
         let row = SeatRow {

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod hostile;
+mod restored;
 
 use super::world::World;
 use super::*;

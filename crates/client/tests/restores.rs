@@ -1,0 +1,198 @@
+//! Old copies come back: a relay started from a backup, a store from before, two copies of one store at once.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::*;
+use conclave_client::{Client, Event, Scheme};
+use conclave_relay::{Config, serve};
+use std::path::Path;
+
+/// Stops the relay, copies its directory, starts it again.
+async fn backup(stage: &mut Stage) {
+    stage.stop_relay().await;
+    copy(&stage.home("relay"), &stage.home("backup"));
+    stage.start_relay().await;
+}
+
+/// Starts the relay from the copy.
+async fn restore(stage: &mut Stage) {
+    stage.stop_relay().await;
+    std::fs::remove_dir_all(stage.home("relay")).unwrap();
+    copy(&stage.home("backup"), &stage.home("relay"));
+    let config =
+        Config { data: Some(stage.home("relay")), listen: stage.addr, restored: true, ..Config::default() };
+    stage.relay = Some(serve(config).await.unwrap());
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "engine.lock" {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
+    }
+}
+
+/// mike, sean and steve in a group in which each has said something.
+async fn trip(stage: &Stage, scheme: Scheme) -> [Client; 3] {
+    let [mike, sean, steve] =
+        [stage.person("mike").await, stage.person("sean").await, stage.person("steve").await];
+    for one in [&sean, &steve] {
+        one.add_contact("mike").await.unwrap();
+    }
+    mike.new_group("Trip", scheme).await.unwrap();
+    done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
+    for (one, text) in [(&mike, "a"), (&sean, "b"), (&steve, "c")] {
+        sync(one).await;
+        say(one, "Trip", text).await;
+    }
+    for one in [&mike, &sean, &steve] {
+        sync(one).await;
+    }
+    [mike, sean, steve]
+}
+
+fn lost(events: &[Event]) -> Vec<(u64, bool)> {
+    let lost = |event: &Event| match event {
+        Event::RelayRestored { lost, changes, .. } => Some((*lost, *changes)),
+        _ => None,
+    };
+    events.iter().filter_map(lost).collect()
+}
+
+/// Nothing that would say that somebody lies or stands in for somebody.
+fn alarms(events: &[Event]) -> bool {
+    events.iter().any(|event| {
+        matches!(event, Event::RelayFault { .. } | Event::IdentityChanged { .. } | Event::Restored { .. })
+    })
+}
+
+async fn messages_are_lost(scheme: Scheme) {
+    let mut stage = Stage::open().await;
+    let [mike, sean, steve] = trip(&stage, scheme).await;
+    backup(&mut stage).await;
+    for text in ["lost 1", "lost 2"] {
+        say(&mike, "Trip", text).await;
+    }
+    assert_eq!(texts(&sean, "Trip").await, ["a", "b", "c", "lost 1", "lost 2"]);
+    sync(&mike).await;
+    restore(&mut stage).await;
+    for (one, named) in [(&mike, vec![(2, false)]), (&sean, vec![(2, false)]), (&steve, vec![])] {
+        let events = sync(one).await;
+        assert_eq!(lost(&events), named, "{events:?}");
+        assert!(!alarms(&events), "{events:?}");
+    }
+    for (one, text) in [(&steve, "d"), (&mike, "e"), (&sean, "f")] {
+        say(one, "Trip", text).await;
+    }
+    assert_eq!(texts(&sean, "Trip").await, ["a", "b", "c", "lost 1", "lost 2", "d", "e", "f"]);
+    assert_eq!(texts(&steve, "Trip").await, ["a", "b", "c", "d", "e", "f"]);
+    for one in [&mike, &sean, &steve] {
+        assert!(!alarms(&sync(one).await));
+    }
+}
+
+#[tokio::test]
+async fn a_restored_relay_names_what_it_lost_and_everybody_goes_on_pairwise() {
+    messages_are_lost(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn a_restored_relay_names_what_it_lost_and_everybody_goes_on_sender_keys() {
+    messages_are_lost(Scheme::SenderKeys).await;
+}
+
+async fn a_change_is_lost(scheme: Scheme) {
+    let mut stage = Stage::open().await;
+    let [mike, sean, steve] = trip(&stage, scheme).await;
+    backup(&mut stage).await;
+    done(mike.heal("Trip", PATIENCE).await);
+    sync(&sean).await;
+    restore(&mut stage).await;
+    for one in [&mike, &sean] {
+        let events = sync(one).await;
+        assert_eq!(lost(&events), [(1, true)], "{events:?}");
+    }
+    say(&mike, "Trip", "d").await;
+    say(&sean, "Trip", "e").await;
+    assert_eq!(texts(&mike, "Trip").await, ["a", "b", "c", "d", "e"]);
+    // steve never saw the heal. He hears that he misses something, asks, and is let in again.
+    sync(&steve).await;
+    let mut back = false;
+    for round in 0..10 {
+        sync(&mike).await;
+        sync(&steve).await;
+        let text = format!("round {round}");
+        say(&mike, "Trip", &text).await;
+        back = texts(&steve, "Trip").await.contains(&text);
+        if back {
+            break;
+        }
+    }
+    assert!(back);
+    say(&steve, "Trip", "here again").await;
+    assert_eq!(texts(&sean, "Trip").await.last().unwrap(), "here again");
+}
+
+#[tokio::test]
+async fn a_change_that_a_restored_relay_lost_stands_and_who_missed_it_is_let_in_again_pairwise() {
+    a_change_is_lost(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn a_change_that_a_restored_relay_lost_stands_and_who_missed_it_is_let_in_again_sender_keys() {
+    a_change_is_lost(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn a_newcomer_whose_seat_a_restored_relay_lost_gets_another() {
+    let mut stage = Stage::open().await;
+    let [mike, ..] = trip(&stage, Scheme::SenderKeys).await;
+    let dave = stage.person("dave").await;
+    dave.add_contact("mike").await.unwrap();
+    backup(&mut stage).await;
+    done(mike.add("Trip", &["dave"], PATIENCE).await);
+    say(&mike, "Trip", "hello dave").await;
+    assert_eq!(texts(&dave, "Trip").await, ["hello dave"]);
+    sync(&mike).await;
+    restore(&mut stage).await;
+    sync(&mike).await;
+    let mut back = false;
+    for round in 0..10 {
+        sync(&dave).await;
+        sync(&mike).await;
+        let text = format!("round {round}");
+        say(&mike, "Trip", &text).await;
+        back = texts(&dave, "Trip").await.contains(&text);
+        if back {
+            break;
+        }
+    }
+    assert!(back);
+}
+
+#[tokio::test]
+async fn two_copies_of_one_store_at_once_repeat_nothing_and_nobody_is_told_of_a_thief() {
+    let stage = Stage::open().await;
+    let [mike, sean, _] = trip(&stage, Scheme::SenderKeys).await;
+    drop(sean);
+    copy(&stage.home("sean"), &stage.home("copy"));
+    let (one, other) = (stage.again("sean").await, stage.again("copy").await);
+    let (from_one, from_other) = (one.follow("Trip").await.unwrap(), other.follow("Trip").await.unwrap());
+    say(&one, "Trip", "from the one").await;
+    let ticket = other.send("Trip", "from the other").await.unwrap();
+    let mut heard = Vec::new();
+    for _ in 0..10 {
+        sync(&mike).await;
+        let _ = other.wait(&ticket, std::time::Duration::from_secs(2)).await;
+        heard = texts(&mike, "Trip").await;
+        if heard.contains(&"from the other".to_owned()) {
+            break;
+        }
+    }
+    drop((from_one, from_other));
+    let times = |text: &str| heard.iter().filter(|heard| *heard == text).count();
+    assert_eq!((times("from the one"), times("from the other")), (1, 1), "{heard:?}");
+}

@@ -44,7 +44,7 @@ fn plain() -> Seeds {
     let body = ChatBody {
         id: MessageId([3; 16]),
         sent_at: Timestamp(1_790_000_000_000),
-        view: View { entry: 7, hash: [4; 16] },
+        view: View { incarnation: 1, entry: 7, hash: [4; 16] },
         last: 5,
         content: text.as_slice().into(),
     };

@@ -23,6 +23,8 @@ use tokio::task::{AbortHandle, JoinSet};
 
 /// How often a busy lease is tried.
 const LEASE_AGAIN: Duration = Duration::from_millis(40);
+/// How soon a change of the relays in use is noticed.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The first pause after a failure; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
@@ -124,6 +126,8 @@ async fn serve_all(store: &Store, report: &Report) -> Result<()> {
             served.entry(id).or_insert_with(|| loops.spawn(serve(store, relay, id == own, report)));
         }
         watch.changed().await?;
+        // A busy store changes at every step; which relays are in use hardly ever does.
+        tokio::time::sleep(LOOK_AGAIN).await;
     }
 }
 

@@ -82,6 +82,12 @@ pub enum ClientError {
     /// The request of a person that is blocked, or that was answered.
     #[error("'{0}' is no open request")]
     NoSuchRequest(String),
+    /// A link that leads nowhere.
+    #[error("the link does not hold: {0}")]
+    BadLink(&'static str),
+    /// A link past its time.
+    #[error("the link is past its time")]
+    LinkExpired,
     /// The conversation is a request that was not accepted.
     #[error("'{0}' is a request that you have not accepted")]
     NotAccepted(String),
@@ -147,6 +153,8 @@ impl ClientError {
             Self::RelayAway { .. } => "relay_away",
             Self::IdentityChanged(_) => "identity_changed",
             Self::NoSuchRequest(_) => "no_such_request",
+            Self::BadLink(_) => "bad_link",
+            Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
             Self::Yourself => "yourself",
             Self::OutboxFull(_) => "outbox_full",
@@ -184,6 +192,8 @@ impl ClientError {
             Self::UnknownPerson(_) => "See whether the name is spelled right.",
             Self::RelayAway { .. } => "Try again later; what waits is sent by itself once it is back.",
             Self::IdentityChanged(_) => "Call them. Nothing is encrypted to the new keys.",
+            Self::BadLink(_) => "Ask for it again, and paste it whole.",
+            Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",
             Self::Yourself => "",

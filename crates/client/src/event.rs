@@ -131,6 +131,13 @@ pub enum Event {
         /// Whether changes of the group were among them.
         changes: bool,
     },
+    /// Whoever made a link does not let this person in by it.
+    TurnedAway {
+        /// Their handle.
+        by: String,
+        /// Why, in words.
+        why: String,
+    },
     /// The store seems to be an older copy: posts were made that it does not know.
     Restored {
         /// The group's id.
@@ -194,6 +201,7 @@ impl fmt::Display for Event {
                     "; who had not read them yet never will"
                 })
             }
+            Self::TurnedAway { by, why } => write!(f, "{by} does not let you in by their link: {why}"),
             Self::Restored { conversation, .. } => {
                 write!(
                     f,

@@ -111,6 +111,32 @@ pub struct Message {
     pub epoch: u64,
 }
 
+/// How a link may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InviteOptions {
+    /// By how many people.
+    pub uses: u32,
+    /// For how many days.
+    pub days: u32,
+    /// Whether to be asked each time, instead of letting its bearer in at once.
+    pub asks: bool,
+}
+
+impl Default for InviteOptions {
+    fn default() -> Self {
+        Self { uses: 1, days: 7, asks: false }
+    }
+}
+
+/// Where a link leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Door {
+    /// The relay's address, with its id.
+    pub relay: String,
+    /// Whose link it is, `name@host[:port]`.
+    pub handle: String,
+}
+
 /// What to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReadOptions {

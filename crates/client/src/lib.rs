@@ -13,15 +13,15 @@ mod info;
 mod store;
 mod transport;
 
-pub use client::{Client, Events, Follow, exists};
+pub use client::{Client, Events, Follow, exists, read_link};
 pub use clock::{Clock, SystemClock};
 pub use conclave_protocol::group::{Role, Scheme};
 pub use conclave_protocol::{MessageId, Timestamp};
 pub use error::{ClientError, ExitClass};
 pub use event::Event;
 pub use info::{
-    AccountInfo, ContactInfo, ConversationRef, Delivery, GroupInfo, MemberInfo, Message, Outcome,
-    ReadOptions, RequestInfo, SyncReport, Ticket,
+    AccountInfo, ContactInfo, ConversationRef, Delivery, Door, GroupInfo, InviteOptions, MemberInfo, Message,
+    Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
 };
 
 /// Shorthand for results of this crate.

@@ -21,6 +21,9 @@ labels! {
     ONE_TIME_PREKEY = "one-time prekey", "signature by the device key: a one-time prekey";
     JOIN_KEY = "join key", "signature by the device key: a join key";
     LETTER = "letter", "seal to an inbox key: a letter";
+    LINK = "link", "signature by the device key: a link";
+    LINK_ID = "link id", "hash: a link's id from its secret";
+    KNOCK = "knock", "signature by the device key: a request to be let in by a link";
     REJOIN = "rejoin", "signature by the device key: a request to rejoin";
     KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
     HANDSHAKE = "handshake", "key: from the handshake's key material to the root key";

@@ -110,7 +110,7 @@ pub(super) fn accept_all_of(tx: &Tx, person: &PersonId) -> Result<()> {
     offers.map(|offer| offer.seat).try_for_each(|seat| tx.accept_offer(&seat))
 }
 
-fn info(person: &Person) -> ContactInfo {
+pub(super) fn info(person: &Person) -> ContactInfo {
     ContactInfo {
         name: person.shown().to_owned(),
         handle: person.handle.clone(),

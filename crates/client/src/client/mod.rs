@@ -4,11 +4,13 @@ mod account;
 mod contacts;
 mod conversations;
 mod groups;
+mod links;
 mod messages;
 mod requests;
 mod streams;
 mod waiting;
 
+pub use links::read_link;
 pub use streams::{Events, Follow};
 
 use crate::engine::Engine;

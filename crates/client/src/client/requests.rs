@@ -1,10 +1,12 @@
 //! Requests: groups and chats of people who are no contacts. Those at the own relay are followed and kept, and wait for an
-//! answer; those elsewhere are not looked at before there is one.
+//! answer; those elsewhere are not looked at before there is one. And people who want in by a link that asks.
 
 use super::Client;
+use super::contacts::known;
 use crate::info::RequestInfo;
 use crate::store::Tx;
 use crate::store::conversations::{Conversation, State};
+use crate::store::links::{KnockRow, KnockState};
 use crate::store::outbox::What;
 use crate::store::requests::{Offer, Wanted};
 use crate::{ClientError, Result};
@@ -17,6 +19,8 @@ enum Request {
     Followed(Conversation),
     /// A seat somewhere else, known from a letter only.
     Offered(Offer),
+    /// Somebody with a link that this person handed out.
+    Knocking(KnockRow),
 }
 
 impl Client {
@@ -34,6 +38,10 @@ impl Client {
         self.store
             .step(move |tx| match find(tx, &request)? {
                 Request::Offered(offer) => tx.accept_offer(&offer.seat),
+                Request::Knocking(row) => match known(tx, &row.handle)? {
+                    Some(person) => crate::engine::admit(tx, &row, person.person),
+                    None => Err(ClientError::NoSuchRequest(request)),
+                },
                 Request::Followed(request) => {
                     tx.set_state(&request.group, State::Member)?;
                     let Some(person) = request.direct else { return Ok(()) };
@@ -62,10 +70,14 @@ impl Client {
         self.store
             .step(move |tx| {
                 let request = find(tx, &request)?;
-                let Some(inviter) = request.inviter() else { return request.decline(tx) };
+                let Some(inviter) = request.inviter(tx)? else { return request.decline(tx) };
                 tx.set_blocked(&inviter, true)?;
-                let mut theirs = all(tx)?.into_iter().filter(|one| one.inviter() == Some(inviter));
-                theirs.try_for_each(|one| one.decline(tx))
+                for one in all(tx)? {
+                    if one.inviter(tx)? == Some(inviter) {
+                        one.decline(tx)?;
+                    }
+                }
+                Ok(())
             })
             .await
     }
@@ -73,7 +85,8 @@ impl Client {
 
 fn all(tx: &Tx) -> Result<Vec<Request>> {
     let offers = tx.offers()?.into_iter().filter(|offer| offer.wanted == Wanted::Asks).map(Request::Offered);
-    Ok(tx.open_requests()?.into_iter().map(Request::Followed).chain(offers).collect())
+    let knocks = tx.knocks_to_answer()?.into_iter().map(Request::Knocking);
+    Ok(tx.open_requests()?.into_iter().map(Request::Followed).chain(offers).chain(knocks).collect())
 }
 
 /// A request, by id, name, or who sent it.
@@ -91,15 +104,17 @@ fn find(tx: &Tx, text: &str) -> Result<Request> {
 }
 
 impl Request {
-    fn inviter(&self) -> Option<PersonId> {
-        match self {
+    fn inviter(&self, tx: &Tx) -> Result<Option<PersonId>> {
+        Ok(match self {
             Self::Followed(conversation) => conversation.inviter,
             Self::Offered(offer) => Some(offer.inviter),
-        }
+            Self::Knocking(row) => known(tx, &row.handle)?.map(|person| person.person),
+        })
     }
 
     fn decline(&self, tx: &Tx) -> Result<()> {
         match self {
+            Self::Knocking(row) => tx.set_knock(row.seq, KnockState::Declined),
             Self::Offered(offer) => {
                 tx.drop_offer(&offer.seat)?;
                 tx.protocol(|cx| Joining::forget(offer.seat, cx))
@@ -122,6 +137,16 @@ impl Request {
                 from: offer.inviter_handle.clone(),
                 direct: false,
             },
+            Self::Knocking(row) => {
+                let group = tx.link(&row.link)?.and_then(|link| link.group);
+                let group = group.map(|group| tx.conversation(&group)).transpose()?.flatten();
+                RequestInfo {
+                    id: row.link.to_string(),
+                    name: group.map_or_else(|| "contact".to_owned(), |group| group.name),
+                    from: row.handle.clone(),
+                    direct: false,
+                }
+            }
             Self::Followed(request) => {
                 let inviter = request.inviter.map(|inviter| tx.person(&inviter)).transpose()?.flatten();
                 RequestInfo {

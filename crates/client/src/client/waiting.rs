@@ -70,8 +70,14 @@ impl Client {
         let mut status = self.engine.status();
         let _demand = self.engine.demand();
         loop {
-            let state = self.store.view(move |tx| Ok(tx.wish_at(wish)?.map(|wish| wish.state))).await?;
+            let stands = self.store.view(move |tx| {
+                let Some(wish) = tx.wish_at(wish)? else { return Ok((None, false)) };
+                Ok((Some(wish.state), tx.has_letters_leaving(&wish.group)?))
+            });
+            let (state, letters) = stands.await?;
             match &state {
+                // Whoever it invites elsewhere is to hear of it, before this process ends.
+                Some(WishState::Done) if letters => {}
                 // Rows are kept for long after they were done.
                 None | Some(WishState::Done) => return Ok(Outcome::Done),
                 Some(WishState::Failed { code, error }) => {
@@ -82,10 +88,32 @@ impl Client {
             tokio::select! {
                 changed = timeout_at(until, watch.changed()) => match changed {
                     Ok(changed) => changed?,
-                    Err(_) if state == Some(WishState::Sent) => return Ok(Outcome::Done),
+                    Err(_) if matches!(state, Some(WishState::Sent | WishState::Done)) => return Ok(Outcome::Done),
                     Err(_) => return Ok(Outcome::Queued),
                 },
                 _ = status.changed() => {}
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Waits until `there` holds, at most so long; whether it does.
+    pub(super) async fn wait_until(
+        &self,
+        timeout: Duration,
+        there: impl Fn(&crate::store::Tx) -> Result<bool> + Clone + Send + 'static,
+    ) -> Result<bool> {
+        let until = Instant::now() + timeout;
+        let mut watch = self.store.watch();
+        let _demand = self.engine.demand();
+        loop {
+            if self.store.view(there.clone()).await? {
+                return Ok(true);
+            }
+            match timeout_at(until, watch.changed()).await {
+                Ok(changed) => changed?,
+                Err(_) => return Ok(false),
             }
         }
     }

@@ -9,7 +9,9 @@ use crate::store::outbox::What;
 use crate::store::relays::RelayFacts;
 use crate::store::requests::{Offer, Wanted};
 use crate::{ClientError, Event, Result};
-use conclave_protocol::group::{Bundles, Group, Intent, Invitation, Joining, Letter, open_letter};
+use conclave_protocol::group::{
+    Bundles, Group, Intent, Invitation, Joining, Letter, TurnedAway, open_letter,
+};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId};
 use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
@@ -64,6 +66,7 @@ impl Session<'_> {
                         return Ok(());
                     };
                     tx.add_letter(&relay.id, &letter.device, Some(&group), &letter.body, Goes::AtOnce)
+                        .map(drop)
                 };
                 needs.iter().try_for_each(letter)
             });
@@ -125,8 +128,24 @@ fn take_letter(tx: &Tx, account: &Account, body: &[u8]) -> Result<()> {
             None => note(tx, invitation),
         },
         Ok(Letter::Rejoin { group, request, .. }) => readmit(tx, group, request),
+        Ok(Letter::Knock(knock)) => match tx.link(&knock.link())? {
+            Some(_) => tx.add_knock(&knock.link(), knock.handle().as_str(), &knock.bytes()?),
+            None => dropped("it brings a link that is none of this account's".into()),
+        },
+        Ok(Letter::Turned(link, why)) => match tx.take_knocked(&link)? {
+            Some(by) => tx.tell(&Event::TurnedAway { by, why: turned_away(why).into() }),
+            None => dropped("it answers a question that was not asked".into()),
+        },
         Err(ClientError::Protocol(ProtocolError::Peer(fault))) => dropped(fault.to_string()),
         Err(error) => Err(error),
+    }
+}
+
+fn turned_away(why: TurnedAway) -> &'static str {
+    match why {
+        TurnedAway::Expired => "the link is past its time",
+        TurnedAway::Used => "the link was used as often as it may be, or taken back",
+        TurnedAway::Declined => "they said no",
     }
 }
 

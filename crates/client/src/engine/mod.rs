@@ -4,6 +4,7 @@
 
 mod changes;
 mod inbox;
+mod knocks;
 mod letters;
 mod outbox;
 mod seats;
@@ -13,6 +14,7 @@ use crate::store::Store;
 use crate::store::lease::Lease;
 use crate::store::relays::RelayFacts;
 use crate::{ClientError, Event, Result};
+pub(crate) use knocks::admit;
 use session::Session;
 pub(crate) use session::{connect, published, sign_login};
 use std::collections::HashMap;

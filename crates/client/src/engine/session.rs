@@ -34,7 +34,7 @@ pub(super) struct Session<'s> {
     pub(super) link: Link,
     pub(super) relay: RelayFacts,
     /// Whether it is the account's own relay.
-    own: bool,
+    pub(super) own: bool,
     /// The relays of those who are to be added, or are new in a group.
     pub(super) reach: Reach,
     pub(super) seats: Seats,
@@ -94,7 +94,7 @@ impl<'s> Session<'s> {
             }
             self.open_seats().await?;
             self.ask_to_rejoin().await?;
-            if self.flush().await? || self.send_letter().await? {
+            if self.flush().await? || self.send_letter().await? || self.answer_knock().await? {
                 continue;
             }
             if self.is_idle() && self.is_up_to_date().await? {
@@ -152,7 +152,7 @@ impl<'s> Session<'s> {
         self.held.retain(|_, hold| hold.until > now);
         let relay = self.relay.id;
         let due = self.store.view(move |tx| {
-            let due = tx.next_due()?.into_iter().chain(tx.letters_due(&relay)?).min();
+            let due = tx.next_due()?.into_iter().chain(tx.letters_due(&relay)?).chain(tx.knocks_due()?).min();
             Ok(due.map(|due| due.saturating_sub(tx.now.0)))
         });
         let due = due.await?.map_or(LOOK_AROUND, Duration::from_millis).min(LOOK_AROUND);

@@ -45,7 +45,7 @@ impl OutLetter {
 }
 
 impl Tx<'_> {
-    /// Keeps a letter until it is sent.
+    /// Keeps a letter until it is sent; gives its number.
     pub(crate) fn add_letter(
         &self,
         relay: &[u8; 32],
@@ -53,7 +53,7 @@ impl Tx<'_> {
         group: Option<&GroupId>,
         body: &[u8],
         goes: Goes,
-    ) -> Result<()> {
+    ) -> Result<i64> {
         let held = match goes {
             Goes::AtOnce => None,
             Goes::With(wish) => Some(wish),
@@ -61,7 +61,20 @@ impl Tx<'_> {
         let sql = "INSERT INTO letters (relay, device, grp, body, held) VALUES (?1, ?2, ?3, ?4, ?5)";
         let group = group.map(GroupId::as_bytes);
         self.db.prepare_cached(sql)?.execute(params![&relay[..], device.as_bytes(), group, body, held])?;
-        Ok(())
+        Ok(self.db.last_insert_rowid())
+    }
+
+    /// Whether letters about a group are about to leave: free to go, not refused before, to a relay that is there.
+    pub(crate) fn has_letters_leaving(&self, group: &GroupId) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM letters l JOIN relays r ON r.id = l.relay
+                   WHERE l.grp = ?1 AND l.held IS NULL AND l.tries = 0 AND NOT r.away)";
+        Ok(self.db.prepare_cached(sql)?.query_row([group.as_bytes()], |row| row.get(0))?)
+    }
+
+    /// Whether a letter is still to be sent.
+    pub(crate) fn has_letter(&self, seq: i64) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT EXISTS (SELECT 1 FROM letters WHERE seq = ?1)")?;
+        Ok(query.query_row([seq], |row| row.get(0))?)
     }
 
     /// The post of an outbox row was accepted: its letters may go.

@@ -42,6 +42,24 @@ CREATE TABLE letters (
     not_before INTEGER NOT NULL DEFAULT 0,
     tries INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE links (
+    id BLOB PRIMARY KEY NOT NULL,
+    grp BLOB,
+    expires INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    asks INTEGER NOT NULL
+);
+CREATE TABLE link_uses (link BLOB NOT NULL, person BLOB NOT NULL, UNIQUE (link, person));
+CREATE TABLE knocks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    link BLOB NOT NULL,
+    handle TEXT NOT NULL,
+    knock BLOB NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    not_before INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (link, handle)
+);
+CREATE TABLE knocked (link BLOB PRIMARY KEY NOT NULL, handle TEXT NOT NULL);
 ";
 
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.

@@ -9,6 +9,7 @@ mod copy;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod letters;
+pub(crate) mod links;
 pub(crate) mod messages;
 pub(crate) mod meta;
 mod migrations;

@@ -161,6 +161,27 @@ CREATE TABLE letters (
     not_before INTEGER NOT NULL DEFAULT 0,
     tries INTEGER NOT NULL DEFAULT 0
 );
+-- Links that were handed out, by their ids; who used them. `grp`: the group that one leads into.
+CREATE TABLE links (
+    id BLOB PRIMARY KEY NOT NULL,
+    grp BLOB,
+    expires INTEGER NOT NULL,
+    uses INTEGER NOT NULL,
+    asks INTEGER NOT NULL
+);
+CREATE TABLE link_uses (link BLOB NOT NULL, person BLOB NOT NULL, UNIQUE (link, person));
+-- Those who want in by a link. `state`: 0 new, 1 the person is asked, 2 declined.
+CREATE TABLE knocks (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    link BLOB NOT NULL,
+    handle TEXT NOT NULL,
+    knock BLOB NOT NULL,
+    state INTEGER NOT NULL DEFAULT 0,
+    not_before INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (link, handle)
+);
+-- Others' links that this person brought.
+CREATE TABLE knocked (link BLOB PRIMARY KEY NOT NULL, handle TEXT NOT NULL);
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

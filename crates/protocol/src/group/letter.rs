@@ -1,11 +1,13 @@
-//! Letters: an invitation with a one-use claim, or a request to be let in again. Sealed to an inbox key.
+//! Letters: an invitation with a one-use claim, a request to be let in again or by a link, a refusal. Sealed to an inbox
+//! key; who wrote one is shown only by what is inside.
 
 use super::Home;
+use super::knock::{TurnedAway, UnverifiedKnock};
 use crate::codec;
 use crate::identity::{Account, Handle};
 use crate::roster::SignedRejoin;
 use crate::session::{Bundle, inbox_open, inbox_seal};
-use crate::{Context, DeviceId, GroupId, PersonId, Result, SeatId};
+use crate::{Context, DeviceId, Digest, GroupId, PersonId, Result, SeatId};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// What a letter says.
@@ -21,6 +23,10 @@ pub enum Letter {
         /// The signed request.
         request: Vec<u8>,
     },
+    /// Somebody with a link wants in.
+    Knock(UnverifiedKnock),
+    /// The maker of a link, named by its id, does not let this device in.
+    Turned(Digest, TurnedAway),
 }
 
 /// A seat in a group, claimed once. That it is an honest one is shown by the welcome.
@@ -45,6 +51,8 @@ pub struct Invitation {
 pub(super) enum Body {
     Invitation(Invitation) = 1,
     Rejoin(SignedRejoin) = 2,
+    Knock(UnverifiedKnock) = 3,
+    Turned(Digest, TurnedAway) = 4,
 }
 
 /// Opens a letter from the own inbox.
@@ -55,6 +63,8 @@ pub fn open_letter(account: &Account, body: &[u8], cx: &mut Context) -> Result<L
     let opened = inbox_open(account, body, cx)?;
     Ok(match codec::decode(&opened)? {
         Body::Invitation(invitation) => Letter::Invitation(invitation),
+        Body::Knock(knock) => Letter::Knock(knock),
+        Body::Turned(link, why) => Letter::Turned(link, why),
         Body::Rejoin(signed) => Letter::Rejoin {
             group: signed.request.group,
             device: signed.request.device,
@@ -65,10 +75,14 @@ pub fn open_letter(account: &Account, body: &[u8], cx: &mut Context) -> Result<L
 
 impl Invitation {
     pub(super) fn seal(self, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
-        inbox_seal(to, &codec::encode(&Body::Invitation(self))?, cx)
+        seal_letter(&Body::Invitation(self), to, cx)
     }
 }
 
 pub(super) fn seal_rejoin(request: SignedRejoin, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
-    inbox_seal(to, &codec::encode(&Body::Rejoin(request))?, cx)
+    seal_letter(&Body::Rejoin(request), to, cx)
+}
+
+pub(super) fn seal_letter(body: &Body, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
+    inbox_seal(to, &codec::encode(body)?, cx)
 }

@@ -12,6 +12,7 @@ mod follow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod incarnation;
+mod knock;
 mod letter;
 mod message;
 mod pairwise;
@@ -33,6 +34,7 @@ pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 
 pub use incarnation::Standing;
+pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};

@@ -190,6 +190,7 @@ impl World {
                     self.sync(who);
                     self.change(who, &Intent::Readmit(request.into())).unwrap();
                 }
+                Letter::Knock(_) | Letter::Turned(..) => panic!("nobody here has a link"),
             }
         }
     }

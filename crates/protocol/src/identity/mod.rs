@@ -8,6 +8,7 @@ mod device_list;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod handle;
+mod link;
 mod safety_number;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ mod tests;
 pub use account::Account;
 pub use device_list::{DeviceList, ListedDevice, MAX_DEVICES, UnverifiedDeviceList};
 pub use handle::Handle;
+pub(crate) use link::link_id;
+pub use link::{LINK_PREFIX, Link, UnverifiedLink, make_link};
 pub use safety_number::{SafetyNumber, ScanError};
 
 use crate::primitives::dh::DhPublic;

@@ -43,6 +43,8 @@ purposes! {
     SigningSeed;
     /// Scalar of a Diffie-Hellman key.
     DhScalar;
+    /// What a link lets its bearer in with.
+    LinkSecret;
     /// Seed of a KEM key.
     KemSeed;
 }

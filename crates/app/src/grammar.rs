@@ -52,6 +52,16 @@ pub(crate) enum Command {
         after_help = "Examples:\n  conclave contact add sean@127.0.0.1:7400\n  conclave contact verify sean"
     )]
     Contact(ContactCommand),
+    /// Make a link that lets somebody in: into your contacts, and into a group if one is named
+    #[command(
+        after_help = "Examples:\n  conclave invite\n  conclave invite Trip --uses 5\n  conclave invite Trip --ask\n  conclave invite --revoke LINK\n\nHand it over yourself. Whoever brings it first may come in."
+    )]
+    Invite(InviteArgs),
+    /// Take somebody's link; makes an account at their relay if there is none here
+    #[command(
+        after_help = "Example:\n  conclave join conclave:AZaB… --name dave\n\n`-` in the link's place reads it from standard input, so that it stays out of the shell's history."
+    )]
+    Join(JoinArgs),
     /// Groups: make them, change who is in, leave
     #[command(
         subcommand,
@@ -200,6 +210,38 @@ pub(crate) enum ContactCommand {
     },
     /// Everybody you know
     List,
+}
+
+/// `conclave invite`
+#[derive(Debug, Args)]
+pub(crate) struct InviteArgs {
+    /// The group to let them into; none: they become a contact only
+    pub(crate) group: Option<String>,
+    /// By how many people it may be used
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) uses: u32,
+    /// For how many days
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub(crate) days: u32,
+    /// Be asked each time (`conclave request list`), instead of letting them in at once
+    #[arg(long)]
+    pub(crate) ask: bool,
+    /// Take a link back: nobody comes in by it any more
+    #[arg(long, value_name = "LINK", conflicts_with_all = ["group", "uses", "days", "ask"])]
+    pub(crate) revoke: Option<String>,
+}
+
+/// `conclave join`
+#[derive(Debug, Args)]
+pub(crate) struct JoinArgs {
+    /// What they gave you; `-` reads it from standard input
+    pub(crate) link: String,
+    /// Your name, for a new account
+    #[arg(long, env = "CONCLAVE_NAME")]
+    pub(crate) name: Option<String>,
+    /// The code their relay asks for, where it does
+    #[arg(long, env = "CONCLAVE_INVITE", value_name = "CODE", hide_env_values = true)]
+    pub(crate) invite: Option<String>,
 }
 
 /// `conclave group …`

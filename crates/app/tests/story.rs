@@ -4,6 +4,7 @@
 
 mod support;
 
+use support::certificates::{authority, certificate};
 use support::{Person, World, texts};
 
 #[test]
@@ -16,13 +17,51 @@ fn the_story_with_sender_keys() {
     story("sender-keys");
 }
 
+/// dave is at a second relay, reached over TLS, and steve comes back after a month.
+#[test]
+fn the_story_far_away_and_long_ago_with_pairwise() {
+    far_story("pairwise");
+}
+
+/// The same.
+#[test]
+fn the_story_far_away_and_long_ago_with_sender_keys() {
+    far_story("sender-keys");
+}
+
 fn story(scheme: &str) {
     let mut world = World::new();
     let [mike, sean, steve, dave] = ["mike", "sean", "steve", "dave"].map(|name| world.person(name));
     a_direct_chat(&mike, &sean);
     let before = a_group_and_two_hundred_messages(&mut world, scheme, &mike, &sean, &steve);
     steve_has_them_all(&steve, &before);
-    dave_is_added_while_others_are_away(&mike, &sean, &dave, &before);
+    from_dave_on([mike, sean, steve, dave], &before);
+}
+
+fn far_story(scheme: &str) {
+    let certificates = tempfile::tempdir().unwrap();
+    certificate(&authority(certificates.path()), certificates.path(), "127.0.0.1");
+    let path = |name: &str| certificates.path().join(name).to_str().unwrap().to_owned();
+    let mut world = World::new();
+    world.set("SSL_CERT_FILE", &path("root.pem"));
+    let mut far = world.beside(&["--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")]);
+    assert!(far.url.starts_with("https://"), "{}", far.url);
+    let [mike, sean, steve] = ["mike", "sean", "steve"].map(|name| world.person(name));
+    a_direct_chat(&mike, &sean);
+    let before = a_group_and_two_hundred_messages(&mut world, scheme, &mike, &sean, &steve);
+    // A month goes by, in which steve's device stays off.
+    world.set("CONCLAVE_CLOCK_OFFSET", "+31d");
+    for relay in [&mut world, &mut far] {
+        relay.kill_relay();
+        relay.start_relay();
+    }
+    steve_has_them_all(&steve, &before);
+    let dave = far.person("dave");
+    from_dave_on([mike, sean, steve, dave], &before);
+}
+
+fn from_dave_on([mike, sean, steve, dave]: [Person; 4], before: &[String]) {
+    dave_is_added_while_others_are_away(&mike, &sean, &dave, before);
     everyone_compares_safety_numbers(&[&mike, &sean, &steve, &dave]);
     sean_is_removed(&mike, &sean, &steve, &dave);
     steve_leaves(&mike, &steve, &dave);
@@ -121,7 +160,8 @@ fn dave_is_added_while_others_are_away(mike: &Person, sean: &Person, dave: &Pers
     assert_eq!(requests.lines().count(), 1, "{requests}");
     mike.ok(&["send", "Trip", "said before dave accepted"]);
     dave.ok(&["sync"]);
-    dave.ok(&["request", "accept", "Trip"]);
+    let request: serde_json::Value = serde_json::from_str(&requests).unwrap();
+    dave.ok(&["request", "accept", request["id"].as_str().unwrap()]);
     dave.ok(&["send", "Trip", "hello from dave"]);
     assert_eq!(dave.texts("Trip"), ["said before dave accepted", "hello from dave"]);
     let after = ["steve is back", "said before dave accepted", "hello from dave"].map(str::to_owned);

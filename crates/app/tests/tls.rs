@@ -3,10 +3,9 @@
 
 mod support;
 
-use std::path::Path;
 use std::process::Command;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use support::certificates::{authority, certificate};
 use support::{Person, World};
 
 #[test]
@@ -31,23 +30,6 @@ fn two_people_talk_over_a_self_signed_relay_and_nobody_stands_in_for_it() {
     std::fs::remove_dir_all(world.path("relay")).unwrap();
     world.start_relay();
     assert_eq!(mike.fails(1, &["sync"]), "relay_changed");
-}
-
-/// Certificate and key for this machine, signed by an authority that is not in the system's list.
-fn certificate(issuer: &CertifiedIssuer<'static, KeyPair>, dir: &Path, host: &str) {
-    let key = KeyPair::generate().unwrap();
-    let signed = CertificateParams::new(vec![host.to_owned()]).unwrap().signed_by(&key, issuer).unwrap();
-    std::fs::write(dir.join("cert.pem"), signed.pem()).unwrap();
-    std::fs::write(dir.join("key.pem"), key.serialize_pem()).unwrap();
-}
-
-/// An authority, its root in `root.pem`.
-fn authority(dir: &Path) -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-    std::fs::write(dir.join("root.pem"), issuer.pem()).unwrap();
-    issuer
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod contact;
 mod demo;
 mod event;
 mod group;
+mod invite;
 mod message;
 mod read;
 mod relay;
@@ -28,6 +29,8 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Relay(args) => relay::run(args, settings).await,
         Command::Account(command) => account::run(command, settings).await,
         Command::Contact(command) => contact::run(command, settings).await,
+        Command::Invite(args) => invite::invite(args, settings).await,
+        Command::Join(args) => invite::join(args, settings).await,
         Command::Group(command) => group::run(command, settings).await,
         Command::Send(args) => send::run(args, settings).await,
         Command::Read(args) => read::run(args, settings).await,

@@ -28,10 +28,8 @@ pub(crate) async fn run(command: RequestCommand, settings: &Settings) -> Result<
         answered = answer.give(&client, &request).await;
     }
     answered?;
-    if !matches!(answer, Answer::Accept) {
-        // The others hear of it now if the relay is there, else with the next command.
-        let _ = client.sync(settings.timeout).await;
-    }
+    // The others hear of it, and what was accepted comes, now if the relay is there, else with the next command.
+    let _ = client.sync(settings.timeout).await;
     Ok(())
 }
 

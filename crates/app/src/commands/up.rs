@@ -4,8 +4,9 @@
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 
-use conclave_client::{AccountInfo, Client};
+use conclave_client::{AccountInfo, Client, InviteOptions};
 use conclave_relay::Running;
+use serde::Serialize;
 
 use crate::failure::Failure;
 use crate::grammar::{RelayArgs, UpArgs};
@@ -14,6 +15,13 @@ use crate::passphrase::{self, Passphrase};
 use crate::settings::Settings;
 
 use super::{account, event, relay, session};
+
+#[derive(Serialize)]
+struct Up<'a> {
+    #[serde(flatten)]
+    account: &'a AccountInfo,
+    link: &'a str,
+}
 
 /// Start, tell, stay.
 pub(crate) async fn run(args: UpArgs, settings: &Settings) -> Result<(), Failure> {
@@ -32,7 +40,8 @@ pub(crate) async fn run(args: UpArgs, settings: &Settings) -> Result<(), Failure
         let url = here.or(args.relay).ok_or_else(|| Failure::usage("which relay?", "Say --relay URL."))?;
         account::create(settings, &ask_name(args.name)?, &url, None).await?
     };
-    tell(&client.account().await?, running.as_ref(), settings)?;
+    let link = client.invite(None, InviteOptions::default()).await?;
+    tell(&client.account().await?, &link, running.as_ref(), settings)?;
     let ended = stay(&client, settings).await;
     if let Some(relay) = running {
         relay.shutdown().await.map_err(Failure::from)?;
@@ -90,7 +99,7 @@ async fn start_relay(settings: &Settings) -> Result<Running, Failure> {
     Ok(running)
 }
 
-fn ask_name(given: Option<String>) -> Result<String, Failure> {
+pub(crate) fn ask_name(given: Option<String>) -> Result<String, Failure> {
     if let Some(name) = given {
         return Ok(name);
     }
@@ -102,28 +111,33 @@ fn ask_name(given: Option<String>) -> Result<String, Failure> {
     Ok(line.trim().to_owned())
 }
 
-fn tell(account: &AccountInfo, running: Option<&Running>, settings: &Settings) -> Result<(), Failure> {
+fn tell(
+    account: &AccountInfo,
+    link: &str,
+    running: Option<&Running>,
+    settings: &Settings,
+) -> Result<(), Failure> {
     if settings.json {
-        return output::json(account);
+        return output::json(&Up { account, link });
     }
     let name = account.handle.split('@').next().unwrap_or(&account.handle);
     let program = std::env::args().next().unwrap_or_else(|| "conclave".to_owned());
     let data = settings.data.display();
     let at = if settings.is_default { program.clone() } else { format!("{program} --data {data}") };
     output::line(&format!("You are {}.\n", account.handle))?;
-    output::line(&format!("For a friend:  {}  at the relay  {}", account.handle, account.relay))?;
+    output::line("For a friend, this link (good once, for 7 days; `conclave join LINK`):")?;
+    output::line(&format!("  {link}"))?;
     if is_loopback(&account.relay) {
-        output::line("               (it listens on this machine only; nobody elsewhere can reach it)")?;
+        output::line("  (the relay listens on this machine only: nobody elsewhere can use it)")?;
     }
-    let friend = if running.is_some() { "friend" } else { "NAME" };
     if running.is_some() {
         let theirs = format!("{program} --data {data}-friend");
-        output::line("\nA second person on this machine, each line in a terminal of its own:")?;
-        output::line(&format!("  {theirs} up --name friend --relay {}", account.relay))?;
-        output::line(&format!("  {theirs} contact add {name} && {theirs} chat {name}"))?;
+        output::line("\nA second person on this machine, in a terminal of their own:")?;
+        output::line(&format!("  {theirs} join --name friend {link}"))?;
+        output::line(&format!("  {theirs} chat {name}"))?;
     }
-    output::line("\nYou, in another terminal:")?;
-    output::line(&format!("  {at} contact add {friend} && {at} chat {friend}"))?;
+    output::line("\nYou, in another terminal, once they have joined:")?;
+    output::line(&format!("  {at} chat {}", if running.is_some() { "friend" } else { "NAME" }))?;
     output::line("\nWhat happens is shown here. Ctrl-C ends it.\n")
 }
 

@@ -2,11 +2,14 @@
 //! with a data directory of their own. Nothing here sleeps: it waits for lines of output and for ends.
 #![allow(dead_code, reason = "each test file uses its part of this")]
 
+pub(crate) mod certificates;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -39,7 +42,11 @@ pub(crate) struct World {
     pub(crate) url: String,
     address: String,
     more: Vec<String>,
+    env: Env,
 }
+
+/// What every process of a world finds in its environment; shared by worlds that stand beside each other.
+type Env = Arc<Mutex<BTreeMap<String, String>>>;
 
 impl World {
     /// Start a relay on a port that the system chooses.
@@ -49,12 +56,22 @@ impl World {
 
     /// The same with more options for the relay.
     pub(crate) fn with(options: &[&str]) -> Self {
+        Self::in_environment(options, Env::default())
+    }
+
+    /// A second relay, its people in the same environment.
+    pub(crate) fn beside(&self, options: &[&str]) -> Self {
+        Self::in_environment(options, self.env.clone())
+    }
+
+    fn in_environment(options: &[&str], env: Env) -> Self {
         let mut world = Self {
             dir: tempfile::tempdir().unwrap(),
             relay: None,
             url: String::new(),
             address: "127.0.0.1:0".to_owned(),
             more: options.iter().map(|&o| o.to_owned()).collect(),
+            env,
         };
         world.start_relay();
         world
@@ -71,12 +88,17 @@ impl World {
             "--listen",
             &self.address,
         ]);
-        command.args(&self.more);
+        command.args(&self.more).envs(&*self.env.lock().unwrap());
         let relay = Running::start(command);
         let first: Value = serde_json::from_str(&relay.line()).unwrap();
         self.url = first["url"].as_str().unwrap().to_owned();
         self.address = first["listening"].as_str().unwrap().to_owned();
         self.relay = Some(relay);
+    }
+
+    /// Every process started from now on finds this in its environment.
+    pub(crate) fn set(&self, name: &str, value: &str) {
+        self.env.lock().unwrap().insert(name.to_owned(), value.to_owned());
     }
 
     /// `kill -9` and wait until it is gone.
@@ -108,6 +130,7 @@ impl World {
             handle: format!("{name}@{}", self.address),
             data: self.path(name),
             home: self.path(""),
+            env: self.env.clone(),
         }
     }
 
@@ -123,12 +146,13 @@ pub(crate) struct Person {
     pub(crate) handle: String,
     pub(crate) data: PathBuf,
     home: PathBuf,
+    env: Env,
 }
 
 impl Person {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = conclave(&self.home);
-        command.arg("--data").arg(&self.data).args(args);
+        command.arg("--data").arg(&self.data).args(args).envs(&*self.env.lock().unwrap());
         command
     }
 

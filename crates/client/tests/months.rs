@@ -1,0 +1,228 @@
+//! Away for a month: everything is there, and one can know it. Away for longer than the relay keeps things: what is gone
+//! is named, and the device finds its way back. Lifetimes of keys and lists on the way, and clocks that jump back.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::*;
+use conclave_client::{Client, Event, Scheme, SystemClock};
+use conclave_protocol::Timestamp;
+use conclave_relay::{Config, Running, serve};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// The machine's clock and some days more.
+#[derive(Clone, Default)]
+struct Moved(Arc<AtomicI64>);
+
+impl Moved {
+    fn days(&self, days: i64) {
+        self.0.fetch_add(days * DAY, Ordering::Relaxed);
+    }
+}
+
+impl conclave_client::Clock for Moved {
+    fn now(&self) -> Timestamp {
+        let now = conclave_client::Clock::now(&SystemClock);
+        Timestamp(now.0.saturating_add_signed(self.0.load(Ordering::Relaxed)))
+    }
+}
+
+impl conclave_relay::Clock for Moved {
+    fn now(&self) -> u64 {
+        conclave_client::Clock::now(self).0
+    }
+}
+
+/// A relay and people whose clocks move together.
+struct Years {
+    dir: tempfile::TempDir,
+    relay: Running,
+    clock: Moved,
+}
+
+impl Years {
+    async fn begin() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let clock = Moved::default();
+        let config = Config {
+            data: Some(dir.path().join("relay")),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            clock: Arc::new(clock.clone()),
+            ..Config::default()
+        };
+        Self { dir, relay: serve(config).await.unwrap(), clock }
+    }
+
+    async fn person(&self, name: &str) -> Client {
+        let (home, url) = (self.dir.path().join(name), format!("http://{}", self.relay.addr));
+        Client::create_at(&home, PASSPHRASE, name, &url, None, Arc::new(self.clock.clone())).await.unwrap()
+    }
+
+    /// Three in a group; steve has heard of it, and has said something.
+    async fn trip(&self, scheme: Scheme) -> [Client; 3] {
+        let [mike, sean, steve] =
+            [self.person("mike").await, self.person("sean").await, self.person("steve").await];
+        for one in [&sean, &steve] {
+            one.add_contact("mike").await.unwrap();
+        }
+        mike.new_group("Trip", scheme).await.unwrap();
+        done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
+        for (one, text) in [(&mike, "a"), (&sean, "b"), (&steve, "c")] {
+            sync(one).await;
+            say(one, "Trip", text).await;
+        }
+        for one in [&mike, &sean, &steve] {
+            sync(one).await;
+        }
+        [mike, sean, steve]
+    }
+}
+
+/// Many messages, mostly in one go.
+async fn say_many(who: &Client, what: &str, count: usize) {
+    let mut last = None;
+    for number in 0..count {
+        last = Some(who.send("Trip", &format!("{what} {number}")).await.unwrap());
+    }
+    who.wait(&last.unwrap(), PATIENCE).await.unwrap();
+}
+
+fn arrived(events: &[Event]) -> (u64, u64) {
+    let counts = |event: &Event| match event {
+        Event::Messages { count, missing, .. } => Some((*count, *missing)),
+        _ => None,
+    };
+    events
+        .iter()
+        .filter_map(counts)
+        .fold((0, 0), |(all, gone), (count, missing)| (all + count, gone + missing))
+}
+
+async fn a_month(scheme: Scheme) {
+    let years = Years::begin().await;
+    let [mike, sean, steve] = years.trip(scheme).await;
+    // 412 messages, over a month in which keys are renewed.
+    for week in 0..4 {
+        say_many(&mike, &format!("mike {week}"), 52).await;
+        sync(&sean).await;
+        say_many(&sean, &format!("sean {week}"), 51).await;
+        sync(&mike).await;
+        years.clock.days(if week < 3 { 8 } else { 7 });
+    }
+    done(mike.heal("Trip", PATIENCE).await);
+    let events = sync(&steve).await;
+    assert_eq!(arrived(&events), (412, 0), "{events:?}");
+    assert!(!events.iter().any(|event| matches!(
+        event,
+        Event::Ignored { .. } | Event::RelayFault { .. } | Event::Stranded { .. }
+    )));
+    let told = events.iter().find(|event| matches!(event, Event::Messages { .. })).unwrap().to_string();
+    assert!(told.contains("412 new messages, none missing"), "{told}");
+    let (of_steve, of_mike) = (texts(&steve, "Trip").await, texts(&mike, "Trip").await);
+    assert_eq!(of_steve.len(), 3 + 412);
+    assert_eq!(of_steve, of_mike, "the same, in the same order");
+    say(&steve, "Trip", "I am back").await;
+    assert_eq!(texts(&sean, "Trip").await.last().unwrap(), "I am back");
+}
+
+#[tokio::test]
+async fn after_a_month_everything_is_there_and_counted_pairwise() {
+    a_month(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn after_a_month_everything_is_there_and_counted_sender_keys() {
+    a_month(Scheme::SenderKeys).await;
+}
+
+async fn longer_than_kept(scheme: Scheme) {
+    let years = Years::begin().await;
+    let [mike, sean, steve] = years.trip(scheme).await;
+    say_many(&mike, "gone", 5).await;
+    done(mike.heal("Trip", PATIENCE).await);
+    sync(&sean).await;
+    years.clock.days(46);
+    years.relay.sweep().await.unwrap();
+    say(&sean, "Trip", "late").await;
+    let events = sync(&steve).await;
+    assert!(arrived(&events).1 >= 5, "what is gone is named: {events:?}");
+    let mut back = false;
+    for round in 0..10 {
+        sync(&mike).await;
+        sync(&steve).await;
+        let text = format!("round {round}");
+        say(&mike, "Trip", &text).await;
+        back = texts(&steve, "Trip").await.contains(&text);
+        if back {
+            break;
+        }
+    }
+    assert!(back, "the device finds its way back");
+    say(&steve, "Trip", "I am back").await;
+    assert_eq!(texts(&sean, "Trip").await.last().unwrap(), "I am back");
+    let read = texts(&steve, "Trip").await;
+    assert!(!read.iter().any(|text| text.starts_with("gone")), "{read:?}");
+}
+
+#[tokio::test]
+async fn what_is_gone_after_46_days_is_named_and_the_device_rejoins_pairwise() {
+    longer_than_kept(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn what_is_gone_after_46_days_is_named_and_the_device_rejoins_sender_keys() {
+    longer_than_kept(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn keys_are_renewed_in_time_and_somebody_away_for_long_can_still_be_added() {
+    let years = Years::begin().await;
+    let [mike, sean, steve] =
+        [years.person("mike").await, years.person("sean").await, years.person("steve").await];
+    mike.add_contact("sean").await.unwrap();
+    mike.add_contact("steve").await.unwrap();
+    sean.add_contact("mike").await.unwrap();
+    // sean is online now and then; steve is not, for 40 days: his one-time and join keys are still good.
+    for _ in 0..5 {
+        years.clock.days(8);
+        sync(&sean).await;
+        sync(&mike).await;
+    }
+    mike.new_group("Trip", Scheme::SenderKeys).await.unwrap();
+    done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
+    say(&mike, "Trip", "hello").await;
+    assert_eq!(texts(&sean, "Trip").await, ["hello"]);
+    steve.add_contact("mike").await.unwrap();
+    assert_eq!(texts(&steve, "Trip").await, ["hello"]);
+
+    // Nobody was online for 100 days: dave's list is past its time, and he cannot be added before he was there again.
+    let dave = years.person("dave").await;
+    mike.add_contact("dave").await.unwrap();
+    years.clock.days(100);
+    sync(&mike).await;
+    let refused = mike.add("Trip", &["dave"], PATIENCE).await.err().unwrap();
+    assert!(refused.to_string().contains("expired"), "{refused}");
+    sync(&dave).await;
+    done(mike.add("Trip", &["dave"], PATIENCE).await);
+}
+
+#[tokio::test]
+async fn clocks_that_jump_back_harm_nothing() {
+    let years = Years::begin().await;
+    let [mike, sean, steve] = years.trip(Scheme::SenderKeys).await;
+    years.clock.days(20);
+    say(&mike, "Trip", "from the future").await;
+    years.clock.days(-20);
+    say(&sean, "Trip", "b").await;
+    years.clock.days(-10);
+    sync(&mike).await;
+    say(&mike, "Trip", "from the past").await;
+    done(mike.heal("Trip", PATIENCE).await);
+    say(&steve, "Trip", "c").await;
+    let all = texts(&steve, "Trip").await;
+    assert_eq!(all[3..], ["from the future", "b", "from the past", "c"]);
+    assert_eq!(texts(&mike, "Trip").await, all);
+}

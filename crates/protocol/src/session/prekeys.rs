@@ -25,6 +25,8 @@ const STALE: u64 = 60 * Timestamp::DAY;
 const LAST_RESORT_ROTATION: u64 = 30 * Timestamp::DAY;
 const FULL: usize = 40;
 const LOW: usize = 20;
+/// As many of a kind as a relay keeps: so many new ones leave no old one there.
+const SHELF: usize = 100;
 
 /// What the directory still holds of this device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -179,10 +181,14 @@ fn top_up_join_keys(account: &Account, have: usize, cx: &mut Context) -> Result<
     (0..missing(have, fresh)).map(|_| make_join_key(account, JoinKind::OneTime, cx)).collect()
 }
 
-/// How many to make: the relay's count is believed only as far as keys of ours could be behind it.
+/// How many to make: the relay's count is believed only as far as keys of ours could be behind it. The relay gives the
+/// oldest first, so where it has stale ones, new ones must push them all out.
 fn missing(have: usize, fresh: usize) -> usize {
-    let live = have.min(fresh);
-    if live < LOW { FULL - live } else { 0 }
+    match have.min(fresh) {
+        live if live >= LOW => 0,
+        _ if have > fresh => SHELF,
+        live => FULL - live,
+    }
 }
 
 fn make_prekey(account: &Account, cx: &mut Context) -> Result<Vec<u8>> {

@@ -60,7 +60,7 @@ fn a_directory_that_claims_a_full_stock_cannot_keep_stale_keys_in_use() {
     let mut device = Device::new("mike", 1);
     device.bench.now = device.bench.now.plus(61 * DAY);
     let published = device.replenish(full()).unwrap();
-    assert_eq!((published.one_time_prekeys.len(), published.join_keys.len()), (40, 40));
+    assert_eq!((published.one_time_prekeys.len(), published.join_keys.len()), (100, 100));
 }
 
 #[test]

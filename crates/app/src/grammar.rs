@@ -52,6 +52,20 @@ pub(crate) enum Command {
         after_help = "Examples:\n  conclave contact add sean@127.0.0.1:7400\n  conclave contact verify sean"
     )]
     Contact(ContactCommand),
+    /// Copy this account's data into one encrypted file, while it is in use
+    #[command(after_help = "Example:\n  conclave backup ~/conclave-2026-11.backup")]
+    Backup {
+        /// A file that is not there yet
+        file: PathBuf,
+    },
+    /// Bring an account back from a backup, into a data directory that has none
+    #[command(
+        after_help = "Example:\n  conclave --data ./again restore ~/conclave-2026-11.backup\n\nThe passphrase is the one of the time of the backup. What was said since then is fetched; where the keys are behind,\nthe others let this device in again."
+    )]
+    Restore {
+        /// A backup
+        file: PathBuf,
+    },
     /// Make a link that lets somebody in: into your contacts, and into a group if one is named
     #[command(
         after_help = "Examples:\n  conclave invite\n  conclave invite Trip --uses 5\n  conclave invite Trip --ask\n  conclave invite --revoke LINK\n\nHand it over yourself. Whoever brings it first may come in."

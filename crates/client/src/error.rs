@@ -82,6 +82,9 @@ pub enum ClientError {
     /// The request of a person that is blocked, or that was answered.
     #[error("'{0}' is no open request")]
     NoSuchRequest(String),
+    /// A file that is no backup, or not a whole one.
+    #[error("the backup cannot be used: {0}")]
+    BadBackup(&'static str),
     /// A link that leads nowhere.
     #[error("the link does not hold: {0}")]
     BadLink(&'static str),
@@ -153,6 +156,7 @@ impl ClientError {
             Self::RelayAway { .. } => "relay_away",
             Self::IdentityChanged(_) => "identity_changed",
             Self::NoSuchRequest(_) => "no_such_request",
+            Self::BadBackup(_) => "bad_backup",
             Self::BadLink(_) => "bad_link",
             Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
@@ -192,6 +196,7 @@ impl ClientError {
             Self::UnknownPerson(_) => "See whether the name is spelled right.",
             Self::RelayAway { .. } => "Try again later; what waits is sent by itself once it is back.",
             Self::IdentityChanged(_) => "Call them. Nothing is encrypted to the new keys.",
+            Self::BadBackup(_) => "Use another copy; nothing was changed here.",
             Self::BadLink(_) => "Ask for it again, and paste it whole.",
             Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",

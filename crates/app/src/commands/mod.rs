@@ -1,6 +1,7 @@
 //! What each command does, one family a file. They ask the client and show what it says.
 
 mod account;
+mod backup;
 mod chat;
 mod completions;
 mod contact;
@@ -29,6 +30,8 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Relay(args) => relay::run(args, settings).await,
         Command::Account(command) => account::run(command, settings).await,
         Command::Contact(command) => contact::run(command, settings).await,
+        Command::Backup { file } => backup::backup(&file, settings).await,
+        Command::Restore { file } => backup::restore(&file, settings).await,
         Command::Invite(args) => invite::invite(args, settings).await,
         Command::Join(args) => invite::join(args, settings).await,
         Command::Group(command) => group::run(command, settings).await,

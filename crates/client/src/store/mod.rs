@@ -3,6 +3,7 @@
 //! Several processes may use one store: nothing is kept in memory from one step to the next. What the rows mean stands
 //! in the files beside this one.
 
+mod backup;
 pub(crate) mod channels;
 pub(crate) mod conversations;
 mod copy;
@@ -34,6 +35,27 @@ use std::sync::Arc;
 /// Whether the directory holds a store.
 pub(crate) fn exists(dir: &Path) -> bool {
     sidecar::path(dir).exists()
+}
+
+/// Writes the store of a directory to a new, encrypted file, while whoever uses it goes on.
+///
+/// # Errors
+/// `NoAccount`, `WrongPassphrase`; `Store` if the file is there already or cannot be written.
+pub async fn backup(dir: &Path, passphrase: &str, to: &Path) -> Result<()> {
+    let (dir, to, passphrase) =
+        (dir.to_owned(), to.to_owned(), zeroize::Zeroizing::new(passphrase.to_owned()));
+    blocking(move || backup::write(&dir, &passphrase, &to)).await
+}
+
+/// Makes the store of a directory from a backup. That it is an older copy shows when it meets its relay again: what was
+/// said since then arrives, and where its keys are behind it is let in again.
+///
+/// # Errors
+/// `AccountExists`; `BadBackup`; `WrongPassphrase`; `StoreTooNew`.
+pub async fn restore(dir: &Path, passphrase: &str, from: &Path) -> Result<()> {
+    let (dir, from, passphrase) =
+        (dir.to_owned(), from.to_owned(), zeroize::Zeroizing::new(passphrase.to_owned()));
+    blocking(move || backup::restore(&dir, &passphrase, &from)).await
 }
 
 /// Removes a store that nobody knows of.

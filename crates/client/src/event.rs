@@ -161,6 +161,10 @@ impl fmt::Display for Event {
                     ),
                 }
             }
+            // A chat of two goes by the other's name.
+            Self::Joined { conversation, by, .. } if conversation == by => {
+                write!(f, "{conversation} has begun a chat with you")
+            }
             Self::Joined { conversation, by, .. } => write!(f, "{conversation}: you are in, invited by {by}"),
             Self::Request { conversation, by, .. } => {
                 write!(f, "{conversation}: {by} wants to talk to you; accept, decline or block")

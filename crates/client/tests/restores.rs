@@ -185,7 +185,7 @@ async fn two_copies_of_one_store_at_once_repeat_nothing_and_nobody_is_told_of_a_
     let ticket = other.send("Trip", "from the other").await.unwrap();
     let mut heard = Vec::new();
     for _ in 0..10 {
-        sync(&mike).await;
+        assert!(!alarms(&sync(&mike).await));
         let _ = other.wait(&ticket, std::time::Duration::from_secs(2)).await;
         heard = texts(&mike, "Trip").await;
         if heard.contains(&"from the other".to_owned()) {
@@ -195,4 +195,34 @@ async fn two_copies_of_one_store_at_once_repeat_nothing_and_nobody_is_told_of_a_
     drop((from_one, from_other));
     let times = |text: &str| heard.iter().filter(|heard| *heard == text).count();
     assert_eq!((times("from the one"), times("from the other")), (1, 1), "{heard:?}");
+}
+
+#[tokio::test]
+async fn a_store_copied_while_in_use_opens_whole_or_is_refused_by_name() {
+    let stage = Stage::open().await;
+    let [mike, sean, _] = trip(&stage, Scheme::SenderKeys).await;
+    let follow = mike.follow("Trip").await.unwrap();
+    for round in 0..5 {
+        let sending = async {
+            for number in 0..20 {
+                mike.send("Trip", &format!("{round} {number}")).await.unwrap();
+            }
+        };
+        let home = stage.home(&format!("copy {round}"));
+        let copying = tokio::task::spawn_blocking({
+            let (from, to) = (stage.home("mike"), home.clone());
+            move || copy(&from, &to)
+        });
+        let ((), copied) = tokio::join!(sending, copying);
+        copied.unwrap();
+        match Client::open(&home, PASSPHRASE).await {
+            Ok(client) => {
+                assert!(client.groups().await.is_ok_and(|groups| groups.iter().any(|one| one.name == "Trip")))
+            }
+            Err(error) => assert_eq!(error.code(), "store_damaged", "{error}"),
+        }
+    }
+    drop(follow);
+    say(&mike, "Trip", "the original is as it was").await;
+    assert_eq!(texts(&sean, "Trip").await.len(), 3 + 100 + 1);
 }

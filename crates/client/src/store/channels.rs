@@ -59,9 +59,12 @@ impl Tx<'_> {
         Ok(query.query_row([seat.as_bytes()], Channel::read).optional()?)
     }
 
-    /// All open seats at a relay.
+    /// All open seats at a relay: those where something was said last come first, so that they are caught up first.
     pub(crate) fn channels_at(&self, relay: &[u8; 32]) -> Result<Vec<Channel>> {
-        let sql = format!("SELECT {COLUMNS} FROM channels WHERE open = 1 AND relay = ?1 ORDER BY rowid");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM channels WHERE open = 1 AND relay = ?1
+             ORDER BY (SELECT max(seq) FROM messages WHERE messages.grp = channels.grp) DESC, rowid DESC"
+        );
         let mut query = self.db.prepare_cached(&sql)?;
         Ok(query.query_map([&relay[..]], Channel::read)?.collect::<Result<_, _>>()?)
     }

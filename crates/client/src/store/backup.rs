@@ -15,7 +15,7 @@ use sha2::Sha256;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 const MAGIC: &[u8; 16] = b"conclave backup\n";
 const VERSION: u8 = 1;
@@ -126,7 +126,7 @@ fn unpack(to: &Path, passphrase: &str, from: &Path) -> Result<()> {
 }
 
 /// Copies `length` bytes into a file of its own.
-fn pour(from: &mut impl Read, mac: &mut Hmac<Sha256>, length: u64, to: &PathBuf) -> Result<()> {
+fn pour(from: &mut impl Read, mac: &mut Hmac<Sha256>, length: u64, to: &Path) -> Result<()> {
     let mut file = private(to)?;
     let mut left = length;
     let mut chunk = vec![0; CHUNK];

@@ -60,7 +60,7 @@ pub(crate) enum Command {
     },
     /// Bring an account back from a backup, into a data directory that has none
     #[command(
-        after_help = "Example:\n  conclave --data ./again restore ~/conclave-2026-11.backup\n\nThe passphrase is the one of the time of the backup. What was said since then is fetched; where the keys are behind,\nthe others let this device in again."
+        after_help = "Example:\n  conclave --data ./again restore ~/conclave-2026-11.backup\n\nThe passphrase is the one of the time of the backup. What was said since then and is still at the relay is\nfetched; where the keys are behind, the others let this device in again."
     )]
     Restore {
         /// A backup

@@ -44,7 +44,6 @@ impl Session<'_> {
         let relay = self.relay.id;
         for group in self.store.view(move |tx| lost_groups(tx, &relay)).await? {
             let step = self.store.step(move |tx| {
-                tx.set_asked(&group)?;
                 tx.protocol(|cx| Group::load(&group, cx)?.rejoin_request(&Account::load(cx)?, cx))
             });
             let (request, needs) = step.await?;
@@ -57,7 +56,9 @@ impl Session<'_> {
                     Err(error) => return Err(error),
                 }
             }
+            // Asked is what letters were written about: whatever ends this before is tried again.
             let write = self.store.step(move |tx| {
+                tx.set_asked(&group)?;
                 let letter = |need: &conclave_protocol::group::Need| {
                     let letter = tx.protocol(|cx| {
                         Group::load(&group, cx)?.rejoin_letter(&request, need.device, &bundles, cx)

@@ -48,7 +48,7 @@ pub async fn backup(dir: &Path, passphrase: &str, to: &Path) -> Result<()> {
 }
 
 /// Makes the store of a directory from a backup. That it is an older copy shows when it meets its relay again: what was
-/// said since then arrives, and where its keys are behind it is let in again.
+/// said since then and is still there arrives, and where its keys are behind it is let in again.
 ///
 /// # Errors
 /// `AccountExists`; `BadBackup`; `WrongPassphrase`; `StoreTooNew`.

@@ -100,6 +100,11 @@ pub(crate) enum Command {
     /// A plain line-by-line chat; piped input is sent line by line
     #[command(after_help = "Examples:\n  conclave chat sean\n  printf 'one\\ntwo\\n' | conclave chat Trip")]
     Chat(ChatArgs),
+    /// Look whether all is well; the report names nobody and can be posted
+    #[command(
+        after_help = "Examples:\n  conclave doctor\n  conclave doctor --json\n\nEnds with 1 if something needs attention."
+    )]
+    Doctor,
     /// Print a completion script for a shell
     #[command(
         after_help = "Example:\n  conclave completions bash > ~/.local/share/bash-completion/completions/conclave"
@@ -450,6 +455,7 @@ mod tests {
             "conclave --data DIR send GROUP -- --TEXT",
             "conclave --data DIR read WHO --new --limit 5 --follow --json",
             "conclave --data DIR sync",
+            "conclave --data DIR doctor --json",
             "conclave --data DIR request list --json",
             "conclave --data DIR request accept WHO --json",
             "conclave --data DIR request decline WHO",

@@ -3,6 +3,8 @@
 
 mod clock;
 mod commands;
+#[cfg(test)]
+mod documents;
 mod failure;
 mod grammar;
 mod output;

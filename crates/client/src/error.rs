@@ -59,7 +59,7 @@ pub enum ClientError {
     Refused {
         /// The relay's code.
         code: String,
-        /// The relay's words.
+        /// What it means, in the client's words.
         message: String,
     },
     /// The name means neither a group nor a person here.
@@ -132,6 +132,17 @@ pub enum ExitClass {
 }
 
 impl ClientError {
+    /// What a relay's refusal means to a person, and what to do about it.
+    pub fn of_refusal(code: conclave_wire::Code) -> (&'static str, &'static str) {
+        crate::advice::refusal(code)
+    }
+
+    /// A relay's refusal. A code that this version does not know is `unavailable`, and no relay speaks in its own words.
+    pub(crate) fn refused(code: &str) -> Self {
+        let (code, message) = crate::advice::known(code);
+        Self::Refused { code: code.to_owned(), message: message.to_owned() }
+    }
+
     /// A word for scripts, in snake case; never changes.
     pub fn code(&self) -> &str {
         match self {
@@ -177,8 +188,8 @@ impl ClientError {
             Self::NotRegistered => "Run `conclave account create` with the same name again.",
             Self::WrongPassphrase => "Try again; without the passphrase nobody opens the store.",
             Self::StoreTooNew { .. } => "Update this program.",
-            Self::StoreDamaged(_) => "Restore the data directory from a backup.",
-            Self::Store(_) => "See whether the disk is full and the data directory is yours.",
+            Self::StoreDamaged(_) => crate::advice::by_code("store_damaged"),
+            Self::Store(_) => crate::advice::by_code("store_failed"),
             Self::BadAddress(_) => "An address looks like https://example.org or http://127.0.0.1:7400.",
             Self::NeedsTls(_) => "Use its https:// address.",
             Self::ClockShifted(_) => "Unset CONCLAVE_CLOCK_OFFSET: it is for tests on one machine.",
@@ -189,7 +200,7 @@ impl ClientError {
             Self::RelayChanged => "Ask the relay's owner; nothing was sent to it.",
             Self::RelayVersion(_) => "Update this program or the relay.",
             Self::RelayFault(_) => "Nothing was lost; try again, and tell the relay's owner.",
-            Self::Refused { .. } | Self::GivenUp { .. } => "",
+            Self::Refused { code, .. } | Self::GivenUp { code, .. } => crate::advice::by_code(code),
             Self::UnknownTarget(_) => {
                 "See `conclave group list` and `conclave contact list`, or add the contact first."
             }
@@ -201,10 +212,10 @@ impl ClientError {
             Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",
-            Self::Yourself => "",
+            Self::Yourself => "Name somebody else.",
             Self::OutboxFull(_) => "Wait until the relay can be reached again.",
             Self::NotInGroup(_) => "Somebody in the group can add you again.",
-            Self::Protocol(_) => "",
+            Self::Protocol(_) => crate::advice::by_code(self.code()),
         }
     }
 

@@ -3,13 +3,16 @@
 //! Everything lasting lives in one encrypted store; faces call [`Client`] and show what it says. What bytes mean is the
 //! protocol's concern, how anything looks is a face's.
 
+mod advice;
 mod client;
 mod clock;
 mod directory;
+mod doctor;
 mod engine;
 mod error;
 mod event;
 mod info;
+pub mod limits;
 mod store;
 mod transport;
 
@@ -17,6 +20,7 @@ pub use client::{Client, Events, Follow, exists, read_link};
 pub use clock::{Clock, SystemClock};
 pub use conclave_protocol::group::{Role, Scheme};
 pub use conclave_protocol::{MessageId, Timestamp};
+pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine};
 pub use error::{ClientError, ExitClass};
 pub use event::Event;
 pub use info::{
@@ -24,6 +28,7 @@ pub use info::{
     Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
 };
 pub use store::{backup, restore};
+pub use store::census::{Census, Keys, People};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;

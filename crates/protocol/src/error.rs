@@ -85,6 +85,30 @@ pub enum PeerFault {
     NoSlice,
 }
 
+impl PeerFault {
+    /// Every fault there is.
+    pub const ALL: &[Self] = &[
+        Self::Malformed,
+        Self::UnknownVersion,
+        Self::BadKey,
+        Self::BadSignature,
+        Self::DoesNotOpen,
+        Self::Duplicate,
+        Self::TooFarAhead,
+        Self::UnknownPrekey,
+        Self::UnknownSession,
+        Self::Expired,
+        Self::RolledBack,
+        Self::WrongAddress,
+        Self::WrongEpoch,
+        Self::NotAllowed,
+        Self::RosterMismatch,
+        Self::HashMismatch,
+        Self::RelayLied,
+        Self::NoSlice,
+    ];
+}
+
 /// What the caller did wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -140,4 +164,52 @@ pub enum Misuse {
     /// The scheme is not built.
     #[error("this scheme is not available in this version")]
     SchemeUnavailable,
+}
+
+impl Misuse {
+    /// Every misuse there is, with a bound where there is one.
+    pub const ALL: &[Self] = &[
+        Self::AccountExists,
+        Self::NoAccount,
+        Self::BadHandle,
+        Self::TooLong(crate::content::MAX_TEXT),
+        Self::NoSuchGroup,
+        Self::AlreadyMember,
+        Self::NotAMember,
+        Self::NotAllowed,
+        Self::LastAdministrator,
+        Self::BundleNeeded,
+        Self::JoinKeyNeeded,
+        Self::PostPending,
+        Self::Stranded,
+        Self::NotInGroup,
+        Self::GroupFull(crate::group::Scheme::SenderKeys.promise().devices),
+        Self::OutOfOrder,
+        Self::SchemeUnavailable,
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::mem::discriminant;
+
+    /// Each variant has its `#[error]` in the source.
+    #[test]
+    fn the_lists_of_faults_and_misuses_are_complete() {
+        let count = |source: &str, of: &str| {
+            let body =
+                source.split(&format!("pub enum {of} {{")).nth(1).unwrap().split("\n}").next().unwrap();
+            body.matches("#[error(").count()
+        };
+        let source = include_str!("error.rs");
+        let faults: HashSet<_> = PeerFault::ALL.iter().map(discriminant).collect();
+        let misuses: HashSet<_> = Misuse::ALL.iter().map(discriminant).collect();
+        assert_eq!(
+            (faults.len(), PeerFault::ALL.len()),
+            (count(source, "PeerFault"), count(source, "PeerFault"))
+        );
+        assert_eq!((misuses.len(), Misuse::ALL.len()), (count(source, "Misuse"), count(source, "Misuse")));
+    }
 }

@@ -14,6 +14,7 @@ pub mod group;
 pub mod identity;
 mod ids;
 pub mod labels;
+pub mod limits;
 pub mod primitives;
 pub mod roster;
 pub mod session;

@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod contact;
 mod demo;
+mod doctor;
 mod event;
 mod group;
 mod invite;
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Read(args) => read::run(args, settings).await,
         Command::Sync => sync::run(settings).await,
         Command::Request(command) => request::run(command, settings).await,
+        Command::Doctor => doctor::run(settings).await,
         Command::Chat(args) => chat::run(args, settings).await,
         Command::Completions { shell } => completions::run(shell),
     }

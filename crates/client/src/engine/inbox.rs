@@ -21,7 +21,7 @@ use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, seat_change::Change};
 
 /// Entries in one transaction.
-const AT_ONCE: usize = 256;
+pub(crate) const AT_ONCE: usize = 256;
 /// How long the second in rank waits for the first to act, and so on.
 const RANK_DELAY: u64 = 2_000;
 

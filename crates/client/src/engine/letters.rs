@@ -17,7 +17,7 @@ use conclave_protocol::{Error as ProtocolError, GroupId};
 use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
 
 /// Invitations of unknown people that wait for an answer; more are dropped.
-const MOST_REQUESTS: usize = 64;
+pub(crate) const MOST_REQUESTS: usize = 64;
 /// A device asks to be let in again at most so often.
 const ASK_AGAIN: u64 = 60 * 60 * 1000;
 /// How long a letter waits that was refused for now, the first time; each next time twice as long.

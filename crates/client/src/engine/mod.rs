@@ -27,9 +27,16 @@ use tokio::task::{AbortHandle, JoinSet};
 const LEASE_AGAIN: Duration = Duration::from_millis(40);
 /// How soon a change of the relays in use is noticed.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// This layer's bounds, for the page of all of them.
+pub(crate) mod limits {
+    pub(crate) use super::LONGEST_PAUSE;
+    pub(crate) use super::inbox::AT_ONCE as ENTRIES_AT_ONCE;
+    pub(crate) use super::letters::MOST_REQUESTS as REQUESTS;
+}
+
 /// The first pause after a failure; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// The engine of this process, cheap to clone.
 #[derive(Clone)]

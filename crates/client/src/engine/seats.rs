@@ -160,7 +160,8 @@ impl Session<'_> {
             // A cursor beyond the head: the relay lost entries, and may say why.
             let went_back = state.refused == "bad_cursor" && seat.joined;
             if !state.refused.is_empty() && !went_back {
-                self.refused_seat(*id, seat, &state.refused, String::new()).await?;
+                let (code, message) = crate::advice::known(&state.refused);
+                self.refused_seat(*id, seat, code, message.to_owned()).await?;
                 continue;
             }
             let (group, joined, incarnation) = (seat.group, seat.joined, self.incarnation());

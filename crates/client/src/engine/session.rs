@@ -168,9 +168,7 @@ impl<'s> Session<'s> {
             }
             Body::Letters(letters) if self.own => self.take_letters(letters.letters).await,
             Body::Stock(stock) if self.own => self.publish(stock).await,
-            Body::Refused(refused) => {
-                Err(ClientError::Refused { code: refused.code, message: refused.message })
-            }
+            Body::Refused(refused) => Err(ClientError::refused(&refused.code)),
             _ => Err(ClientError::RelayFault("a push of an unknown kind")),
         }
     }

@@ -5,7 +5,7 @@ use super::meta::Fact;
 use crate::{Event, Result};
 
 /// How many events are kept.
-const KEPT: i64 = 1000;
+pub(crate) const KEPT: i64 = 1000;
 /// How far back an event counts as just told.
 const LATEST: i64 = 32;
 

@@ -4,6 +4,7 @@
 //! in the files beside this one.
 
 mod backup;
+pub(crate) mod census;
 pub(crate) mod channels;
 pub(crate) mod conversations;
 mod copy;
@@ -24,6 +25,7 @@ mod sidecar;
 mod thread;
 mod tx;
 
+pub(crate) use sidecar::VERSION;
 pub(crate) use thread::{Store, Watch};
 pub(crate) use tx::Tx;
 
@@ -31,6 +33,16 @@ use crate::clock::Clock;
 use crate::{ClientError, Result};
 use std::path::Path;
 use std::sync::Arc;
+
+/// This layer's bounds, for the page of all of them.
+pub(crate) mod limits {
+    pub(crate) use super::journal::KEPT as EVENTS;
+    pub(crate) use super::outbox::MOST as OUTBOX;
+    pub(crate) use super::schema::BUSY;
+    pub(crate) use super::sidecar::{
+        MEMORY_KIB as ARGON2_KIB, MOST_MEMORY_KIB as MOST_ARGON2_KIB, PASSES as ARGON2_PASSES,
+    };
+}
 
 /// Whether the directory holds a store.
 pub(crate) fn exists(dir: &Path) -> bool {

@@ -11,7 +11,7 @@ use conclave_protocol::{GroupId, MessageId};
 use rusqlite::{OptionalExtension, Row, params};
 
 /// The most rows that wait.
-const MOST: usize = 10_000;
+pub(crate) const MOST: usize = 10_000;
 /// Rows that met their fate are kept this many rows long, for those who watch them.
 const KEPT: i64 = 20_000;
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// How long a step waits for the steps of other processes.
-const BUSY: Duration = Duration::from_secs(30);
+pub(crate) const BUSY: Duration = Duration::from_secs(30);
 
 /// Opens the database of a directory: makes its tables if it is new, brings it up to this version if it is older.
 ///

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The version of the store that this program writes.
-pub(super) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 2;
 /// 64 MiB.
-const MEMORY_KIB: u32 = 64 << 10;
-const PASSES: u32 = 3;
+pub(crate) const MEMORY_KIB: u32 = 64 << 10;
+pub(crate) const PASSES: u32 = 3;
 /// What a damaged or hostile sidecar may make this program spend.
-const MOST_MEMORY_KIB: u32 = 1 << 20;
+pub(crate) const MOST_MEMORY_KIB: u32 = 1 << 20;
 const MOST_PASSES: u32 = 32;
 
 /// The key of the database.

@@ -27,11 +27,11 @@ use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// How long a relay may take to say hello, and to answer.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long a connection may be silent: the relay pings more often.
-const SILENCE: Duration = Duration::from_secs(100);
+pub(crate) const SILENCE: Duration = Duration::from_secs(100);
 /// Pushes waiting to be taken in.
-const MOST_WAITING: usize = 32 << 20;
+pub(crate) const MOST_WAITING: usize = 32 << 20;
 
 type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Body>>>>;
 
@@ -259,5 +259,5 @@ fn unreachable(why: &str) -> ClientError {
 }
 
 fn refusal(refused: v1::Refused) -> ClientError {
-    ClientError::Refused { code: refused.code, message: refused.message }
+    ClientError::refused(&refused.code)
 }

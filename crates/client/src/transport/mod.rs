@@ -9,3 +9,8 @@ mod tls;
 
 pub(crate) use address::Address;
 pub(crate) use link::{Link, Push};
+
+/// This layer's bounds, for the page of all of them.
+pub(crate) mod limits {
+    pub(crate) use super::link::{MOST_WAITING as WAITING, PATIENCE, SILENCE};
+}

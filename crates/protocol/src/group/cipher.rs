@@ -96,7 +96,7 @@ macro_rules! dispatch {
 
 impl Scheme {
     /// What the scheme costs and guarantees.
-    pub fn promise(self) -> Promise {
+    pub const fn promise(self) -> Promise {
         match self {
             Self::Pairwise => Pairwise::PROMISE,
             Self::SenderKeys => SenderKeys::PROMISE,

@@ -58,7 +58,14 @@ const SLICE_SEALED: u8 = 0;
 /// First byte of a slice: a welcome, sealed to a join key.
 const SLICE_WELCOME: u8 = 1;
 /// How many own values of the running hash are kept.
-const VIEWS_KEPT: u64 = 1024;
+pub(crate) const VIEWS_KEPT: u64 = 1024;
+
+/// This layer's bounds, for the page of all of them.
+pub(crate) mod limits {
+    pub(crate) use super::VIEWS_KEPT as VIEWS;
+    pub(crate) use super::sender_keys::MAX_JUMP as JUMP;
+    pub(crate) use super::welcome::MAX_BEFORE as BEFORE;
+}
 
 /// A group as this device knows it.
 pub struct Group {

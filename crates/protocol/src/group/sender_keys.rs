@@ -19,7 +19,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 /// The furthest that a message may be ahead of its chain.
-const MAX_JUMP: u64 = 1000;
+pub(crate) const MAX_JUMP: u64 = 1000;
 
 pub(super) enum SenderKeys {}
 

@@ -21,7 +21,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 /// The most entries between an adder's view and the commit that adds.
-const MAX_BEFORE: usize = 4096;
+pub(crate) const MAX_BEFORE: usize = 4096;
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Welcome {

@@ -14,8 +14,8 @@ use tls_codec::{TlsDeserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 pub const MAX_DEVICES: usize = 16;
 
 const VERSION: u8 = 1;
-const LIFETIME: u64 = 90 * Timestamp::DAY;
-const RENEW_AFTER: u64 = 30 * Timestamp::DAY;
+pub(crate) const LIFETIME: u64 = 90 * Timestamp::DAY;
+pub(crate) const RENEW_AFTER: u64 = 30 * Timestamp::DAY;
 
 /// A device list whose signature has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod tests;
 
 pub use account::Account;
 pub use device_list::{DeviceList, ListedDevice, MAX_DEVICES, UnverifiedDeviceList};
+pub(crate) use device_list::{LIFETIME as LIST_LIFETIME, RENEW_AFTER as LIST_RENEWAL};
 pub use handle::Handle;
 pub(crate) use link::link_id;
 pub use link::{LINK_PREFIX, Link, UnverifiedLink, make_link};

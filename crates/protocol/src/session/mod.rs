@@ -22,7 +22,9 @@ pub use bundle::{
 };
 pub use inbox::{inbox_open, inbox_seal};
 pub(crate) use prekeys::fresh_join_key;
-pub use prekeys::{JoinSecret, Publication, Stock, forget_join_key, join_secret, replenish};
+pub use prekeys::{
+    Freshness, JoinSecret, Publication, Stock, forget_join_key, freshness, join_secret, replenish,
+};
 
 use crate::codec::{self, VLBytes};
 use crate::identity::{Account, PeerDevice};
@@ -34,6 +36,14 @@ use ratchet::Header;
 use record::{Session, SessionId, Sessions, State};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
+
+/// This layer's bounds, for the page of all of them.
+pub(crate) mod limits {
+    pub(crate) use super::prekeys::{FULL, GRACE, LIFETIME, LOW, ROTATION};
+    pub(crate) use super::ratchet::MAX_JUMP as JUMP;
+    pub(crate) use super::record::MAX_INACTIVE as INACTIVE;
+    pub(crate) use super::skipped::MAX as SKIPPED;
+}
 
 const VERSION: u8 = 1;
 

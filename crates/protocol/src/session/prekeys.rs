@@ -16,15 +16,15 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// How long the relay keeps what is undelivered, and so how long old secrets may still be needed.
 pub(super) const RETENTION: u64 = 45 * Timestamp::DAY;
-const ROTATION: u64 = 7 * Timestamp::DAY;
+pub(crate) const ROTATION: u64 = 7 * Timestamp::DAY;
 /// From retirement to deletion.
-const GRACE: u64 = RETENTION + ROTATION;
-const LIFETIME: u64 = 90 * Timestamp::DAY;
+pub(crate) const GRACE: u64 = RETENTION + ROTATION;
+pub(crate) const LIFETIME: u64 = 90 * Timestamp::DAY;
 /// A one-time key of this age counts as used up, so that fresh ones are published before it expires.
 const STALE: u64 = 60 * Timestamp::DAY;
 const LAST_RESORT_ROTATION: u64 = 30 * Timestamp::DAY;
-const FULL: usize = 40;
-const LOW: usize = 20;
+pub(crate) const FULL: usize = 40;
+pub(crate) const LOW: usize = 20;
 /// As many of a kind as a relay keeps: so many new ones leave no old one there.
 const SHELF: usize = 100;
 
@@ -48,6 +48,17 @@ pub struct Publication {
     pub one_time_prekeys: Vec<Vec<u8>>,
     /// Added to the join keys.
     pub join_keys: Vec<Vec<u8>>,
+}
+
+/// How fresh the secrets are that this device holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Freshness {
+    /// When the current bundle was made; `None`: there is none.
+    pub bundle_made: Option<Timestamp>,
+    /// One-time prekeys held here.
+    pub one_time_prekeys: usize,
+    /// One-time join keys held here.
+    pub join_keys: usize,
 }
 
 /// The secret half of a join key.
@@ -102,6 +113,18 @@ pub fn replenish(account: &Account, have: Stock, cx: &mut Context) -> Result<Opt
         super::record::tidy(cx)?;
     }
     Ok(Some(publication).filter(|publication| *publication != Publication::default()))
+}
+
+/// How fresh the secrets are that this device holds. Looks, and changes nothing.
+pub fn freshness(cx: &Context) -> Result<Freshness> {
+    let generations = all::<Generation>(Row::SignedPrekey, cx)?;
+    let current = generations.iter().filter(|(_, generation)| generation.retired.is_none());
+    let join_keys = all::<StoredJoinKey>(Row::JoinKey, cx)?;
+    Ok(Freshness {
+        bundle_made: current.map(|(_, generation)| generation.made).max(),
+        one_time_prekeys: cx.vault.scan(&key(Row::OneTimePrekey, &[]))?.len(),
+        join_keys: join_keys.iter().filter(|(_, key)| key.kind == JoinKind::OneTime).count(),
+    })
 }
 
 fn rotate_generation(account: &Account, cx: &mut Context) -> Result<Option<Vec<u8>>> {

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// The most message keys that one header may skip.
-pub(super) const MAX_JUMP: u32 = 25_000;
+pub(crate) const MAX_JUMP: u32 = 25_000;
 /// Retired ratchet keys of the peer that are remembered, so that a late repeat is known as one.
 const PAST_KEYS: usize = 8;
 

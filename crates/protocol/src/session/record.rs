@@ -10,7 +10,7 @@ use tls_codec::{TlsDeserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 const FORMAT: u8 = 1;
 /// Inactive sessions kept per peer device, for messages that are still on their way.
-const MAX_INACTIVE: usize = 40;
+pub(crate) const MAX_INACTIVE: usize = 40;
 
 /// Names a session between two devices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]

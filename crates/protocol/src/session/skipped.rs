@@ -10,7 +10,7 @@ use crate::{Context, Error, Result, Timestamp};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// The most that a session keeps.
-pub(super) const MAX: usize = 2000;
+pub(crate) const MAX: usize = 2000;
 /// The longest that one is kept.
 const MAX_AGE: u64 = super::prekeys::RETENTION;
 

@@ -1,0 +1,31 @@
+//! Every bound and lifetime of this crate on one page, as `docs/limits.md` gives them. Each stands where it is kept; here it
+//! is only named.
+
+use crate::group::Scheme;
+use crate::{Timestamp, codec, content, group, identity, roster, session};
+
+/// A bound: what is bounded, how much, of what.
+pub type Limit = (&'static str, u64, &'static str);
+
+/// All of them.
+pub const ALL: &[Limit] = &[
+    ("a text", content::MAX_TEXT as u64, "bytes"),
+    ("the name of a group", roster::MAX_NAME as u64, "bytes"),
+    ("any input of a decoder", codec::MAX_INPUT as u64, "bytes"),
+    ("devices of a person", identity::MAX_DEVICES as u64, "devices"),
+    ("a *pairwise* group", Scheme::Pairwise.promise().devices as u64, "devices"),
+    ("a *sender keys* group", Scheme::SenderKeys.promise().devices as u64, "devices"),
+    ("a device list is good for adds", identity::LIST_LIFETIME / Timestamp::DAY, "days"),
+    ("a device list is signed anew after", identity::LIST_RENEWAL / Timestamp::DAY, "days"),
+    ("signed prekeys rotate every", session::limits::ROTATION / Timestamp::DAY, "days"),
+    ("retired prekeys are kept for", session::limits::GRACE / Timestamp::DAY, "days"),
+    ("one-time keys live for", session::limits::LIFETIME / Timestamp::DAY, "days"),
+    ("one-time keys in stock", session::limits::FULL as u64, "of each kind"),
+    ("one-time keys are made below", session::limits::LOW as u64, "of each kind"),
+    ("inactive sessions of a pair of devices", session::limits::INACTIVE as u64, "sessions"),
+    ("message keys kept for late messages of a session", session::limits::SKIPPED as u64, "keys"),
+    ("message keys that one message may skip in a session", session::limits::JUMP as u64, "keys"),
+    ("messages that one message may skip in a sender's chain", group::limits::JUMP, "messages"),
+    ("own running hashes that a view is checked against", group::limits::VIEWS, "entries"),
+    ("entries between an adder's view and the commit that adds", group::limits::BEFORE as u64, "entries"),
+];

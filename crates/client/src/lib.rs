@@ -11,6 +11,8 @@ mod doctor;
 mod engine;
 mod error;
 mod event;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod info;
 pub mod limits;
 mod store;

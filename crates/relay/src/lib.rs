@@ -11,6 +11,8 @@ mod cursors;
 mod data;
 mod door;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod hub;
 mod limits;
 mod relay;

@@ -32,6 +32,27 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
+    /// A relay over what it stores; `salt` is that of its logs' tags.
+    pub(crate) fn over(
+        storage: Arc<dyn Storage>,
+        id: RelayId,
+        host: String,
+        config: Config,
+        salt: [u8; 16],
+    ) -> Self {
+        Self {
+            id,
+            host,
+            limiter: Limiter::new(config.clock.clone()),
+            connections: Admission::new(config.limits.connections, config.limits.connections_per_address),
+            config,
+            storage,
+            hub: Hub::default(),
+            cursors: Cursors::default(),
+            tags: Tags::new(salt),
+        }
+    }
+
     pub(crate) fn now(&self) -> u64 {
         self.config.clock.now()
     }

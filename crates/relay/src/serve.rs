@@ -9,14 +9,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::admission::Admission;
 use crate::config::{Config, Tls};
 use crate::data::{Data, random};
 use crate::door::{self, Door};
-use crate::limits::Limiter;
 use crate::relay::Relay;
 use crate::storage::{MemoryStorage, SqliteStorage, Storage};
-use crate::tag::Tags;
 use crate::tls::Secured;
 use crate::{RelayError, sweep};
 
@@ -71,17 +68,7 @@ pub async fn serve(config: Config) -> Result<Running, RelayError> {
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     let host = config.host.clone().unwrap_or_else(|| addr.to_string());
-    let relay = Arc::new(Relay {
-        id: data.relay,
-        host: host.clone(),
-        limiter: Limiter::new(config.clock.clone()),
-        connections: Admission::new(config.limits.connections, config.limits.connections_per_address),
-        config,
-        storage,
-        hub: Default::default(),
-        cursors: Default::default(),
-        tags: Tags::new(random()?),
-    });
+    let relay = Arc::new(Relay::over(storage, data.relay, host.clone(), config, random()?));
     let (stop, stopping) = watch::channel(false);
     let (alive, connections) = mpsc::channel(1);
     let door = Door { relay: relay.clone(), stopping: stopping.clone(), alive };

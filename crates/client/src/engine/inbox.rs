@@ -394,3 +394,23 @@ fn seat_changes(seats: &[v1::SeatChange]) -> Result<Vec<SeatChange>> {
     };
     seats.iter().map(read).collect()
 }
+
+/// Any bytes as what a relay pushes: each entry is one of the protocol's, or a fault.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) -> bool {
+    use prost::Message;
+    let Ok(push) = v1::Entries::decode(bytes) else { return false };
+    let mut all = true;
+    for entry in &push.entries {
+        let read = seat_changes(&entry.seats).and_then(|seats| {
+            let own = SeatId::try_from(push.seat.as_ref())?;
+            let seen = seen(entry, &seats, Some(&own))?;
+            assert_eq!((seen.number, seen.turn, seen.slice), (entry.number, entry.turn, &entry.slice[..]));
+            let own_post = matches!(seen.body, Body::Own);
+            assert!(!own_post || seen.seat == own && entry.shared.is_empty());
+            Ok(())
+        });
+        all &= read.is_ok();
+    }
+    all
+}

@@ -14,6 +14,8 @@ use crate::store::Store;
 use crate::store::lease::Lease;
 use crate::store::relays::RelayFacts;
 use crate::{ClientError, Event, Result};
+#[cfg(any(test, fuzzing))]
+pub(crate) use inbox::fuzz as entries_fuzz;
 pub(crate) use knocks::admit;
 use session::Session;
 pub(crate) use session::{connect, published, sign_login};

@@ -26,6 +26,8 @@ mod thread;
 mod tx;
 
 pub(crate) use sidecar::VERSION;
+#[cfg(any(test, fuzzing))]
+pub(crate) use sidecar::fuzz as sidecar_fuzz;
 pub(crate) use thread::{Store, Watch};
 pub(crate) use tx::Tx;
 

@@ -20,6 +20,8 @@ pub(crate) const PASSES: u32 = 3;
 /// What a damaged or hostile sidecar may make this program spend.
 pub(crate) const MOST_MEMORY_KIB: u32 = 1 << 20;
 const MOST_PASSES: u32 = 32;
+const MOST_LANES: u32 = 64;
+const MOST_SALT: usize = 64;
 
 /// The key of the database.
 pub(super) type StoreKey = Zeroizing<[u8; 32]>;
@@ -83,35 +85,60 @@ pub(super) fn write(dir: &Path, passphrase: &str, key: &StoreKey) -> Result<()> 
 
 /// Unwraps the key.
 pub(super) fn open(dir: &Path, passphrase: &str) -> Result<Opened> {
-    let text = fs::read(path(dir))?;
-    let damaged = || ClientError::StoreDamaged("store.json is not readable".into());
-    let Versioned { version } = serde_json::from_slice(&text).map_err(|_| damaged())?;
-    if version > VERSION {
-        return Err(ClientError::StoreTooNew { needs: version });
-    }
-    let sidecar: Sidecar = serde_json::from_slice(&text).map_err(|_| damaged())?;
-    let wrapped = hex::decode(&sidecar.wrapped).map_err(|_| damaged())?;
+    let (sidecar, wrapped) = Sidecar::read(&fs::read(path(dir))?)?;
+    let version = sidecar.version;
     let cipher = sidecar.kdf.cipher(passphrase)?;
     let aad = sidecar.kdf.aad(version);
     let key = cipher.decrypt(&Nonce::default(), Payload { msg: &wrapped, aad: &aad });
     let key = Zeroizing::new(key.map_err(|_| ClientError::WrongPassphrase)?);
-    let key = key.as_slice().try_into().map(Zeroizing::new).map_err(|_| damaged())?;
+    let damaged = |_| ClientError::StoreDamaged("store.json wraps no key".into());
+    let key = key.as_slice().try_into().map(Zeroizing::new).map_err(damaged)?;
     Ok(Opened { key, version })
+}
+
+impl Sidecar {
+    /// Reads a sidecar, and the wrapped key in it.
+    ///
+    /// # Errors
+    /// `StoreTooNew`; `StoreDamaged` also where it asks for more than a passphrase is worth.
+    fn read(text: &[u8]) -> Result<(Self, Vec<u8>)> {
+        let damaged = || ClientError::StoreDamaged("store.json is not readable".into());
+        let Versioned { version } = serde_json::from_slice(text).map_err(|_| damaged())?;
+        if version > VERSION {
+            return Err(ClientError::StoreTooNew { needs: version });
+        }
+        let sidecar: Self = serde_json::from_slice(text).map_err(|_| damaged())?;
+        let wrapped = hex::decode(&sidecar.wrapped).map_err(|_| damaged())?;
+        sidecar.kdf.params()?;
+        Ok((sidecar, wrapped))
+    }
 }
 
 impl Kdf {
     fn cipher(&self, passphrase: &str) -> Result<ChaCha20Poly1305> {
+        let (params, salt) = self.params()?;
+        let mut key = Zeroizing::new([0; 32]);
+        let kdf = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let hashed = kdf.hash_password_into(passphrase.as_bytes(), &salt, &mut key[..]);
+        hashed.map_err(|error| ClientError::StoreDamaged(format!("store.json: {error}")))?;
+        Ok(ChaCha20Poly1305::new(&Key::from(*key)))
+    }
+
+    /// The parameters and the salt, within their bounds.
+    fn params(&self) -> Result<(Params, Vec<u8>)> {
         let damaged = || ClientError::StoreDamaged("store.json states parameters out of bounds".into());
-        if self.name != "argon2id" || self.memory_kib > MOST_MEMORY_KIB || self.passes > MOST_PASSES {
+        let bounded =
+            self.memory_kib <= MOST_MEMORY_KIB && self.passes <= MOST_PASSES && self.lanes <= MOST_LANES;
+        if self.name != "argon2id" || !bounded {
             return Err(damaged());
         }
         let salt = hex::decode(&self.salt).map_err(|_| damaged())?;
+        if !(argon2::MIN_SALT_LEN..=MOST_SALT).contains(&salt.len()) {
+            return Err(damaged());
+        }
         let params =
             Params::new(self.memory_kib, self.passes, self.lanes, Some(32)).map_err(|_| damaged())?;
-        let mut key = Zeroizing::new([0; 32]);
-        let kdf = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        kdf.hash_password_into(passphrase.as_bytes(), &salt, &mut key[..]).map_err(|_| damaged())?;
-        Ok(ChaCha20Poly1305::new(&Key::from(*key)))
+        Ok((params, salt))
     }
 
     fn aad(&self, version: u32) -> Vec<u8> {
@@ -135,4 +162,14 @@ fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|error| ClientError::Store(error.to_string()))?;
     Ok(bytes)
+}
+
+/// Any bytes as a sidecar: what is read asks for no more than its bounds.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) -> bool {
+    let Ok((sidecar, _)) = Sidecar::read(bytes) else { return false };
+    assert!(sidecar.version <= VERSION && sidecar.kdf.memory_kib <= MOST_MEMORY_KIB);
+    let again = serde_json::to_vec(&sidecar).is_ok_and(|text| Sidecar::read(&text).is_ok());
+    assert!(again, "what is read can be written, and read again");
+    true
 }

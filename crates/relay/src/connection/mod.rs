@@ -5,6 +5,8 @@
 //! (`follow`).
 
 mod follow;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod people;
 mod post;
 mod requests;
@@ -68,21 +70,7 @@ pub(crate) async fn run(socket: WebSocket, relay: Arc<Relay>, peer: IpAddr, stop
     let (sink, stream) = socket.split();
     let (out, queue) = mpsc::channel(OUTBOX_FRAMES);
     let mut writer = tokio::spawn(write(sink, queue));
-    let requests = Bucket::full(relay.config.limits.requests, relay.now());
-    let mut connection = Connection {
-        relay,
-        peer,
-        challenge,
-        device: None,
-        letters: 0,
-        mailbox: Arc::default(),
-        follow: Follow::default(),
-        requests,
-        pending: FuturesUnordered::new(),
-        pending_ids: Vec::new(),
-        pending_bytes: 0,
-        out,
-    };
+    let mut connection = Connection::new(relay, peer, challenge, out);
     let _ = connection.talk(stream, stopping).await;
     drop(connection);
     // The writer says the last words, unless the socket takes nothing any more.
@@ -103,6 +91,28 @@ impl Drop for Connection {
 }
 
 impl Connection {
+    fn new(
+        relay: Arc<Relay>,
+        peer: IpAddr,
+        challenge: [u8; limits::CHALLENGE_BYTES],
+        out: mpsc::Sender<Message>,
+    ) -> Self {
+        Self {
+            requests: Bucket::full(relay.config.limits.requests, relay.now()),
+            relay,
+            peer,
+            challenge,
+            device: None,
+            letters: 0,
+            mailbox: Arc::default(),
+            follow: Follow::default(),
+            pending: FuturesUnordered::new(),
+            pending_ids: Vec::new(),
+            pending_bytes: 0,
+            out,
+        }
+    }
+
     async fn talk(
         &mut self,
         mut stream: SplitStream<WebSocket>,

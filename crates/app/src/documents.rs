@@ -109,6 +109,10 @@ fn own_codes() -> Vec<(&'static str, &'static str, Exit)> {
         ("scheme_unavailable", "the scheme is not built yet", Exit::Refused),
         ("io", "a file or stream of this machine failed", Exit::Refused),
         ("relay", "`conclave relay` does not start, or stopped", Exit::Refused),
+        ("clock_shifted", "a relay that other machines reach does not run with a shifted clock", Exit::Usage),
+        ("needs_tls", "a relay that other machines reach does not run without TLS", Exit::Refused),
+        ("bad_certificate", "the relay's certificate or its key cannot be used", Exit::Refused),
+        ("bad_backup", "the relay's backup is not whole, or not one", Exit::Refused),
         ("demo", "a step of `conclave demo` failed", Exit::Refused),
         ("attention", "`conclave doctor` found something", Exit::Refused),
         ("internal", "a fault of this program", Exit::Refused),
@@ -154,6 +158,7 @@ fn exit_of(error: &ClientError) -> Exit {
         ExitClass::Unreachable => Exit::Unreachable,
         ExitClass::Queued => Exit::Queued,
         ExitClass::Locked => Exit::Locked,
+        ExitClass::Usage => Exit::Usage,
     }
 }
 
@@ -170,6 +175,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::Store("WHY".to_owned()),
         ClientError::BadAddress("ADDRESS".to_owned()),
         ClientError::NeedsTls("ADDRESS".to_owned()),
+        ClientError::ClockShifted("ADDRESS".to_owned()),
         ClientError::TlsFailed("WHY".to_owned()),
         ClientError::Unreachable("WHY".to_owned()),
         ClientError::RelayChanged,

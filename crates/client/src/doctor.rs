@@ -4,7 +4,7 @@
 //! It changes nothing but what opening a store changes. What a person is told about it is a face's concern.
 
 use crate::Result;
-use crate::clock::{Clock, SystemClock};
+use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::census::Census;
 use crate::store::relays::RelayFacts;
@@ -98,8 +98,7 @@ const FILES: [&str; 6] =
     ["store.json", "store.db", "store.db-wal", "store.db-shm", "engine.lock", "conclave.toml"];
 
 /// Looks at a data directory. Without a passphrase the store stays closed, and with it everything that is in it.
-pub async fn examine(dir: &Path, passphrase: Option<&str>) -> Report {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+pub async fn examine(dir: &Path, passphrase: Option<&str>, clock: Arc<dyn Clock>) -> Report {
     let mut report = Report {
         versions: Versions { api: conclave_wire::VERSION, store: crate::store::VERSION },
         directory: directory(dir),
@@ -114,13 +113,12 @@ pub async fn examine(dir: &Path, passphrase: Option<&str>) -> Report {
         report.store = "not_tried".to_owned();
         return report;
     };
-    let found = look(dir, passphrase, clock.clone()).await;
-    match found {
-        Ok((census, relays)) => {
+    match look(dir, passphrase, clock.clone()).await {
+        Ok((store, census, relays)) => {
             report.store = "open".to_owned();
             report.census = Some(census);
-            for (at, relay) in relays.iter().enumerate() {
-                report.relays.push(relay_report(relay, at == 0, &*clock).await);
+            for (own, relay) in relays {
+                report.relays.push(relay_report(&store, &relay, own, &*clock).await);
             }
         }
         Err(error) => report.store = error.code().to_owned(),
@@ -128,17 +126,20 @@ pub async fn examine(dir: &Path, passphrase: Option<&str>) -> Report {
     report
 }
 
-async fn look(dir: &Path, passphrase: &str, clock: Arc<dyn Clock>) -> Result<(Census, Vec<RelayFacts>)> {
+type Relays = Vec<(bool, RelayFacts)>;
+
+async fn look(dir: &Path, passphrase: &str, clock: Arc<dyn Clock>) -> Result<(Store, Census, Relays)> {
     let store = Store::open(dir, passphrase, clock).await?;
-    store
-        .view(|tx| {
-            let own = tx.relay().ok();
-            let others = tx.relays_in_use()?;
-            let others = others.into_iter().filter(|relay| own.as_ref().is_none_or(|own| own.id != relay.id));
-            let relays = own.clone().into_iter().chain(others).collect();
-            Ok((tx.census()?, relays))
-        })
-        .await
+    let seen = store.view(|tx| {
+        let own = tx.relay().ok();
+        let others = tx.relays_in_use()?;
+        let others = others.into_iter().filter(|relay| own.as_ref().is_none_or(|own| own.id != relay.id));
+        let others = others.map(|relay| (false, relay)).collect::<Vec<_>>();
+        let relays = own.iter().map(|relay| (true, relay.clone())).chain(others).collect();
+        Ok((tx.census()?, relays))
+    });
+    let (census, relays) = seen.await?;
+    Ok((store, census, relays))
 }
 
 fn directory(dir: &Path) -> Directory {
@@ -157,18 +158,18 @@ fn directory(dir: &Path) -> Directory {
     Directory { exists: dir.is_dir(), private: private(dir), files: files.collect(), others, in_use }
 }
 
-async fn relay_report(relay: &RelayFacts, own: bool, clock: &dyn Clock) -> RelayReport {
+async fn relay_report(store: &Store, relay: &RelayFacts, own: bool, clock: &dyn Clock) -> RelayReport {
     let address = Address::parse(&relay.url).ok();
     let (local, secure) = address.map_or((false, false), |address| (address.is_local(), address.secure));
-    let (state, about) = match about(relay, clock).await {
+    let (state, about) = match about(store, relay, clock).await {
         Ok(about) => ("answers".to_owned(), Some(about)),
         Err(error) => (error.code().to_owned(), None),
     };
     RelayReport { own, local, secure, state, about }
 }
 
-async fn about(relay: &RelayFacts, clock: &dyn Clock) -> Result<About> {
-    let link = crate::engine::connect(relay).await?;
+async fn about(store: &Store, relay: &RelayFacts, clock: &dyn Clock) -> Result<About> {
+    let link = crate::engine::connect(store, relay).await?;
     let hello = link.hello();
     let registration = ["open", "invite", "closed"];
     let known = registration.into_iter().find(|known| *known == hello.registration);

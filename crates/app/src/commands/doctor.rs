@@ -41,7 +41,8 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
         true => Some(Passphrase::existing()?),
         false => None,
     };
-    let report = conclave_client::examine(&settings.data, passphrase.as_ref().map(Passphrase::reveal)).await;
+    let revealed = passphrase.as_ref().map(Passphrase::reveal);
+    let report = conclave_client::examine(&settings.data, revealed, settings.clock.of_client()).await;
     let free_bytes = free_bytes(settings);
     let attention = attention(&report, free_bytes);
     let diagnosis = Diagnosis { version: env!("CARGO_PKG_VERSION"), report, free_bytes, attention };
@@ -151,6 +152,7 @@ fn relay_faults(relay: &RelayReport, say: &mut impl FnMut(&str, &str, &str)) {
         "tls_failed" => {
             ("cannot be spoken to under TLS", "Ask its owner for its whole address, with # and its id.")
         }
+        "clock_shifted" => ("is not asked: the clock is shifted", "Unset CONCLAVE_CLOCK_OFFSET."),
         "relay_fault" => ("breaks its own rules", "Tell its owner."),
         _ => ("does not answer", "See whether it runs and can be reached from here."),
     };

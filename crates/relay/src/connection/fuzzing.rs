@@ -10,6 +10,7 @@
     reason = "part of tests only"
 )]
 
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
@@ -103,15 +104,19 @@ fn next_frame(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 struct Client {
     connection: Connection,
     said: mpsc::Receiver<Message>,
-    /// The last entry pushed.
-    pushed: u64,
+    /// The last entry pushed, by channel and seat.
+    pushed: HashMap<(Bytes, Bytes), u64>,
 }
 
 impl Client {
     fn of(relay: &Arc<Relay>) -> Self {
         let (out, said) = mpsc::channel(ROOM);
         let peer = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        Self { connection: Connection::new(relay.clone(), peer, CHALLENGE, out), said, pushed: 0 }
+        Self {
+            connection: Connection::new(relay.clone(), peer, CHALLENGE, out),
+            said,
+            pushed: HashMap::new(),
+        }
     }
 
     /// Asks, lets the relay do all it has to do, and gives the one answer.
@@ -127,7 +132,12 @@ impl Client {
     }
 
     async fn answers(&mut self, id: u64, request: Request) -> Result<Vec<Body>, super::Gone> {
-        let again = matches!(&request, Request::Attach(_));
+        if let Request::Attach(attach) = &request {
+            // Who attaches anew says anew where to begin.
+            for at in &attach.seats {
+                self.pushed.remove(&(at.channel.clone(), at.seat.clone()));
+            }
+        }
         self.connection.request(id, request).await?;
         self.settle().await?;
         let mut answers = Vec::new();
@@ -136,7 +146,7 @@ impl Client {
             let frame = ServerFrame::from_frame(bytes).expect("what a relay says is sound");
             let body = frame.body.expect("what a relay says says something");
             match frame.id {
-                0 => self.heard(&body, again),
+                0 => self.heard(&body),
                 answered => {
                     assert_eq!(answered, id);
                     answers.push(body);
@@ -161,17 +171,20 @@ impl Client {
         Ok(())
     }
 
-    /// Entries are pushed in their order, without gaps. Who attaches anew says where to begin.
-    fn heard(&mut self, body: &Body, again: bool) {
+    /// Entries are pushed in their order, without gaps.
+    fn heard(&mut self, body: &Body) {
         let Body::Entries(entries) = body else { return };
         let mut numbers = entries.entries.iter().map(|entry| entry.number);
         let first = numbers.next().expect("no empty push");
-        assert!(again || self.pushed == 0 || first == self.pushed + 1, "entries come in their order");
-        self.pushed = numbers.fold(first, |last, number| {
+        let place = (entries.channel.clone(), entries.seat.clone());
+        let before = self.pushed.get(&place);
+        assert!(before.is_none_or(|before| first == before + 1), "entries come in their order");
+        let last = numbers.fold(first, |last, number| {
             assert_eq!(number, last + 1, "entries come without gaps");
             number
         });
-        assert!(self.pushed <= entries.head);
+        assert!(last <= entries.head);
+        self.pushed.insert(place, last);
     }
 }
 

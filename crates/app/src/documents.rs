@@ -186,6 +186,8 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::RelayAway { relay: "HOST".to_owned(), cause: "WHY".to_owned() },
         ClientError::IdentityChanged(name()),
         ClientError::NoSuchRequest(name()),
+        ClientError::BadLink("WHY"),
+        ClientError::LinkExpired,
         ClientError::NotAccepted(name()),
         ClientError::Yourself,
         ClientError::OutboxFull(10_000),

@@ -87,7 +87,7 @@ mod tests {
         };
         let (conversation, by) = ("Trip".to_owned(), "mike@relay.test".to_owned());
         let events = [
-            Event::Messages { id: id.clone(), conversation: conversation.clone(), count: 2 },
+            Event::Messages { id: id.clone(), conversation: conversation.clone(), count: 2, missing: 0 },
             Event::Joined { id, conversation, by },
             Event::RelayFault { cause: "entry 7".to_owned() },
         ];

@@ -18,6 +18,7 @@ pub const TARGETS: &[(&str, Run, u64)] = &[
     ("device_list", identity::fuzzing::device_list, DECODER),
     ("handle", identity::fuzzing::handle, DECODER),
     ("safety_number_scan", identity::fuzzing::safety_number_scan, DECODER),
+    ("link", identity::fuzzing::link, DECODER),
     ("bundle", session::fuzzing::bundle, DECODER),
     ("one_time_prekey", session::fuzzing::one_time_prekey, DECODER),
     ("join_key", session::fuzzing::join_key, DECODER),

@@ -1,7 +1,7 @@
 //! Fuzz targets of what says who somebody is.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "part of tests only")]
 
-use super::{Handle, UnverifiedDeviceList, account, device_list, safety_number};
+use super::{Handle, UnverifiedDeviceList, UnverifiedLink, account, device_list, link, safety_number};
 use crate::fuzzing::canonical;
 use crate::vault::Row;
 
@@ -32,6 +32,15 @@ pub(crate) fn safety_number_scan(bytes: &[u8]) -> bool {
     true
 }
 
+/// A link as it is pasted, and what is in it.
+pub(crate) fn link(bytes: &[u8]) -> bool {
+    let (signed, body) = (canonical::<link::Signed>(bytes), canonical::<link::Body>(bytes));
+    let Some(text) = std::str::from_utf8(bytes).ok() else { return signed || body };
+    let Ok(link) = UnverifiedLink::read(text) else { return signed || body };
+    assert_eq!(link.text().as_deref(), Ok(text.trim()), "a link has one text");
+    true
+}
+
 /// This layer's rows of the vault; `None` for the others'.
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     (kind == Row::Account as u8).then(|| canonical::<account::Stored>(value))
@@ -50,7 +59,11 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let (me, them) = ((account.person(), account.identity_public()), (&PersonId::of(&other), &other));
     let number = super::SafetyNumber::between(me, them);
     let list = account.device_list();
+    let expires = bench.now.plus(crate::Timestamp::DAY);
+    let made = bench.step(|cx| super::make_link(&account, "https://relay.test", [7; 32], expires, cx));
+    let (link, _) = made.unwrap();
     let mut seeds = vec![
+        ("link", link.into_bytes()),
         ("device_list", list.signed_bytes().to_vec()),
         ("safety_number_scan", number.scannable()),
         ("handle", codec::encode(&handles[0]).unwrap()),

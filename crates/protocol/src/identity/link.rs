@@ -36,7 +36,7 @@ pub struct UnverifiedLink {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Body {
+pub(super) struct Body {
     version: u8,
     relay: VLBytes,
     relay_id: [u8; 32],
@@ -48,7 +48,7 @@ struct Body {
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Signed {
+pub(super) struct Signed {
     body: VLBytes,
     signature: Signature,
 }
@@ -99,6 +99,13 @@ impl UnverifiedLink {
             return Err(PeerFault::UnknownVersion.into());
         }
         Ok(Self { body: codec::decode(&signed)?, signed, signature })
+    }
+
+    /// The text again, as it was made.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn text(&self) -> Result<String> {
+        let signed = Signed { body: self.signed.as_slice().into(), signature: self.signature };
+        Ok(format!("{LINK_PREFIX}{}", Base64UrlUnpadded::encode_string(&codec::encode(&signed)?)))
     }
 
     /// The relay's URL, as far as it is text.

@@ -186,6 +186,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::RelayAway { relay: "HOST".to_owned(), cause: "WHY".to_owned() },
         ClientError::IdentityChanged(name()),
         ClientError::NoSuchRequest(name()),
+        ClientError::BadBackup("WHY"),
         ClientError::BadLink("WHY"),
         ClientError::LinkExpired,
         ClientError::NotAccepted(name()),

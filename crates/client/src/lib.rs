@@ -29,8 +29,8 @@ pub use info::{
     AccountInfo, ContactInfo, ConversationRef, Delivery, Door, GroupInfo, InviteOptions, MemberInfo, Message,
     Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
 };
-pub use store::{backup, restore};
 pub use store::census::{Census, Keys, People};
+pub use store::{backup, restore};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;

@@ -101,9 +101,8 @@ pub(crate) fn by_code(code: &str) -> &'static str {
         "bad_message" => {
             "Nothing has changed. If it comes again, tell whoever sent it, or the relay's owner."
         }
-        "store_failed" => {
-            "See whether the disk is full and the data directory is yours; `conclave doctor` helps."
-        }
+        "store_failed" => "See whether the data directory is yours to write to; `conclave doctor` helps.",
+        "store_full" => "Make room on the disk and try again; what was stored before is kept.",
         "store_damaged" => "Restore the data directory from a backup; `conclave doctor` says what is left.",
         _ => UNKNOWN,
     }

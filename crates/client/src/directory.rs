@@ -175,7 +175,11 @@ pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Resul
     let found = directory.persons.into_iter().find(|person| person.name == handle.name());
     let found = found.ok_or_else(|| ClientError::UnknownPerson(handle.to_string()))?;
     let list = verified(&found)?;
-    pin(store, handle.to_string(), list).await
+    let pinned = pin(store, handle.to_string(), list).await?;
+    match pinned.handle == handle.as_str() {
+        true => Ok(pinned),
+        false => Err(ClientError::RelayFault("the directory gives one person under two names")),
+    }
 }
 
 fn take_in(keys: v1::DeviceKeys, bundles: &mut Bundles) -> Result<()> {

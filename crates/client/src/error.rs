@@ -30,6 +30,9 @@ pub enum ClientError {
     /// The store cannot be written or read now.
     #[error("the store failed: {0}")]
     Store(String),
+    /// There is no room to write to the store. Nothing of the step was kept.
+    #[error("there is no room left for the store: {0}")]
+    StoreFull(String),
     /// An address that is none.
     #[error("'{0}' is no address of a relay")]
     BadAddress(String),
@@ -153,6 +156,7 @@ impl ClientError {
             Self::StoreTooNew { .. } => "store_too_new",
             Self::StoreDamaged(_) => "store_damaged",
             Self::Store(_) => "store_failed",
+            Self::StoreFull(_) => "store_full",
             Self::BadAddress(_) => "bad_address",
             Self::NeedsTls(_) => "needs_tls",
             Self::ClockShifted(_) => "clock_shifted",
@@ -190,6 +194,7 @@ impl ClientError {
             Self::StoreTooNew { .. } => "Update this program.",
             Self::StoreDamaged(_) => crate::advice::by_code("store_damaged"),
             Self::Store(_) => crate::advice::by_code("store_failed"),
+            Self::StoreFull(_) => crate::advice::by_code("store_full"),
             Self::BadAddress(_) => "An address looks like https://example.org or http://127.0.0.1:7400.",
             Self::NeedsTls(_) => "Use its https:// address.",
             Self::ClockShifted(_) => "Unset CONCLAVE_CLOCK_OFFSET: it is for tests on one machine.",
@@ -280,13 +285,30 @@ impl From<rusqlite::Error> for ClientError {
             Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase) => {
                 Self::StoreDamaged(error.to_string())
             }
+            Some(rusqlite::ErrorCode::DiskFull) => Self::StoreFull(error.to_string()),
+            // Limits and quotas of the system: the database takes only a full disk for one.
+            Some(rusqlite::ErrorCode::SystemIoFailure) if is_write(&error) => {
+                Self::StoreFull(error.to_string())
+            }
             _ => Self::Store(error.to_string()),
         }
     }
 }
 
+fn is_write(error: &rusqlite::Error) -> bool {
+    use rusqlite::ffi::{
+        SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE,
+    };
+    let writes = [SQLITE_IOERR_WRITE, SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_SHMOPEN, SQLITE_IOERR_SHMSIZE];
+    error.sqlite_error().is_some_and(|error| writes.contains(&error.extended_code))
+}
+
 impl From<std::io::Error> for ClientError {
     fn from(error: std::io::Error) -> Self {
-        Self::Store(error.to_string())
+        use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        match error.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => Self::StoreFull(error.to_string()),
+            _ => Self::Store(error.to_string()),
+        }
     }
 }

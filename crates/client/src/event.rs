@@ -108,6 +108,11 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// What an invitation leads to does not hold so far. It is tried again.
+    InvitationFails {
+        /// Why.
+        cause: String,
+    },
     /// The relay broke its own rules.
     RelayFault {
         /// How.
@@ -189,6 +194,9 @@ impl fmt::Display for Event {
                 write!(f, "the relay gives other keys for {who} than before; nothing is encrypted to them")
             }
             Self::LetterDropped { cause } => write!(f, "a letter was dropped: {cause}"),
+            Self::InvitationFails { cause } => {
+                write!(f, "an invitation does not hold so far: {cause}; it is tried again for a week")
+            }
             Self::RelayFault { cause } => write!(f, "the relay broke its rules: {cause}"),
             Self::RelayAway { relay, cause } => {
                 write!(f, "the relay {relay} cannot be reached ({cause}); it is tried again by itself")

@@ -121,7 +121,7 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>)
         made: false,
         posts: 0,
         asked_at: 0,
-        lost: false,
+        lost: 0,
     })?;
     tx.add_conversation(&group, title, with.map(|person| &person.person), None, State::Member)?;
     Ok(group)

@@ -44,8 +44,8 @@ impl Client {
                 _ = status.changed() => {}
             }
         };
-        let events = self.store.step(|tx| tx.untold()).await?;
-        Ok(SyncReport { events, caught_up })
+        let (events, doubt) = self.store.step(|tx| Ok((tx.untold()?, tx.is_in_doubt()?))).await?;
+        Ok(SyncReport { events, caught_up: caught_up && !doubt })
     }
 
     /// Stays connected until the future is dropped.

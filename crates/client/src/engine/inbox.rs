@@ -2,23 +2,22 @@
 //! transaction; acknowledged only after that transaction is on disk.
 
 use super::changes::{end, named, shown, take_over};
+use super::doubts::{contradiction, no_group, void};
+use super::forms::{closes, seat_changes, seen};
+use super::joining::take_first;
 use super::session::Session;
-use crate::directory::pin_members;
 use crate::store::Tx;
-use crate::store::channels::Channel;
 use crate::store::conversations::State;
 use crate::store::messages::{NewMessage, TEXT};
 use crate::store::outbox::{What, WishState};
-use crate::store::requests::{Offer, Wanted};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{
-    Body, Entry, Group, Happened, Intent, Joining, Received, ReceivedMessage, SeatChange, ViewCheck,
-};
+use conclave_protocol::group::{Group, Happened, Intent, Joining, Received, ReceivedMessage, ViewCheck};
 use conclave_protocol::identity::Account;
-use conclave_protocol::{Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId, Timestamp};
+use conclave_protocol::{Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
+use conclave_wire::v1;
 use conclave_wire::v1::client_frame::Request;
-use conclave_wire::v1::{self, seat_change::Change};
+use tokio::time::Instant;
 
 /// Entries in one transaction.
 pub(crate) const AT_ONCE: usize = 256;
@@ -48,6 +47,9 @@ impl Session<'_> {
             let step = self.store.step(move |tx| take_batch(tx, (id, incarnation), group, joined, &batch));
             let Progress { cursor, joined, broken } = step.await?;
             let Some(seat) = self.seats.get_mut(&id) else { return Ok(()) };
+            if cursor > seat.cursor {
+                seat.since = Instant::now();
+            }
             (seat.cursor, seat.joined, seat.broken) = (cursor, joined, broken);
             let (channel, token) = (seat.channel.to_vec().into(), seat.token.to_vec().into());
             if joined {
@@ -68,7 +70,7 @@ fn take_batch(
 ) -> Result<Progress> {
     let account = tx.protocol(Account::load)?;
     let mut progress = Progress { cursor: 0, joined, broken: false };
-    let (mut messages, mut missing) = (0, 0);
+    let (mut messages, mut missing, mut opened, mut void) = (0, 0, false, false);
     for entry in batch {
         let taken = tx.savepoint(|tx| match progress.joined {
             true => take_entry(tx, &account, &group, seat, entry),
@@ -78,24 +80,35 @@ fn take_batch(
             Ok(taken) => {
                 messages += u64::from(taken == Taken::Message);
                 missing += u64::from(taken == Taken::Missing);
+                void |= taken == Taken::Void;
+                opened |= matches!(taken, Taken::Message | Taken::Joined | Taken::Other);
                 progress.joined |= taken == Taken::Joined;
                 if taken == Taken::Over {
                     break;
                 }
+                if closes(entry, &seat) {
+                    // And yet, as far as can be read, nobody took this device out.
+                    tx.set_lost(&group)?;
+                    progress.broken = true;
+                }
             }
             Err(ClientError::Protocol(ProtocolError::Peer(fault))) if progress.joined => {
-                let cause = format!("entry {}: {fault}", entry.number);
-                tx.tell_once(&Event::RelayFault { cause })?;
+                contradiction(tx, &group, format!("entry {}: {fault}", entry.number))?;
                 progress.broken = true;
                 break;
             }
             Err(ClientError::Protocol(ProtocolError::Peer(fault))) => {
-                no_invitation(tx, seat, fault)?;
+                no_group(tx, seat, &fault.to_string())?;
                 progress.broken = true;
                 break;
             }
             Err(error) => return Err(error),
         }
+    }
+    match progress.broken {
+        false if opened => tx.believe(&seat)?,
+        false if void => tx.got_past(&seat)?,
+        _ => {}
     }
     progress.cursor = cursor(tx, seat, &group, progress.joined)?;
     tell_messages(tx, &group, messages, missing)?;
@@ -110,7 +123,7 @@ fn cursor(tx: &Tx, seat: SeatId, group: &GroupId, joined: bool) -> Result<u64> {
     Ok(joining.map_or(0, |joining| joining.cursor()))
 }
 
-fn tell_messages(tx: &Tx, group: &GroupId, count: u64, missing: u64) -> Result<()> {
+pub(super) fn tell_messages(tx: &Tx, group: &GroupId, count: u64, missing: u64) -> Result<()> {
     let member = tx.conversation(group)?.filter(|known| known.state == State::Member);
     let Some(conversation) = member.filter(|_| count + missing > 0) else { return Ok(()) };
     let (id, conversation) = named(&conversation);
@@ -119,12 +132,15 @@ fn tell_messages(tx: &Tx, group: &GroupId, count: u64, missing: u64) -> Result<(
 
 /// What came of an entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Taken {
+pub(super) enum Taken {
     Message,
     /// An entry whose content is gone, or cannot be read here.
     Missing,
     Joined,
     Over,
+    /// Taken in before.
+    Known,
+    Void,
     Other,
 }
 
@@ -135,7 +151,7 @@ fn take_entry(tx: &Tx, account: &Account, id: &GroupId, seat: SeatId, entry: &v1
         return Ok(Taken::Over);
     }
     if entry.number <= group.cursor() {
-        return Ok(Taken::Other);
+        return Ok(Taken::Known);
     }
     if entry.number > group.cursor() + 1 {
         return Err(PeerFault::RelayLied.into());
@@ -144,87 +160,6 @@ fn take_entry(tx: &Tx, account: &Account, id: &GroupId, seat: SeatId, entry: &v1
     let seen = seen(entry, &seats, Some(group.seat()))?;
     let received = tx.protocol(|cx| group.receive(account, &seen, cx))?;
     apply(tx, account, &group, received, entry)
-}
-
-/// An entry before the group is in hand.
-fn take_first(
-    tx: &Tx,
-    account: &Account,
-    (seat, incarnation): (SeatId, u32),
-    entry: &v1::Entry,
-) -> Result<Taken> {
-    let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
-    let (Some(mut joining), Some(offer)) = (joining, tx.offer(&seat)?) else { return Ok(Taken::Over) };
-    if entry.number <= joining.cursor() {
-        return Ok(Taken::Other);
-    }
-    let seats = seat_changes(&entry.seats)?;
-    let seen = seen(entry, &seats, None)?;
-    let Some((mut group, received)) = tx.protocol(|cx| joining.receive(account, &seen, cx))? else {
-        return Ok(Taken::Other);
-    };
-    tx.protocol(|cx| group.attached(incarnation, entry.number, entry.turn, cx))?;
-    let by = match &received {
-        Received::Committed { author, .. } => *author,
-        _ => *account.person(),
-    };
-    let accepted = offer.wanted == Wanted::Accepted && offer.inviter == by;
-    let Offer { group: id, relay, channel, token, .. } = offer;
-    tx.drop_offer(&seat)?;
-    tx.add_channel(&Channel {
-        group: id,
-        relay,
-        channel,
-        seat,
-        token,
-        made: true,
-        posts: 0,
-        asked_at: 0,
-        lost: false,
-    })?;
-    tx.drop_post(&id)?;
-    pin_members(tx, &group)?;
-    joined(tx, account, &group, by, accepted)?;
-    Ok(Taken::Joined)
-}
-
-/// A group is in hand: known people are trusted with inviting, others must be accepted first.
-fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: bool) -> Result<()> {
-    if accepted && group.is_direct() {
-        tx.befriend(&by)?;
-    }
-    let contact = accepted || tx.person(&by)?.is_some_and(|known| known.contact);
-    let blocked = tx.is_blocked(&by)?;
-    let id = group.id();
-    let before = tx.conversation(id)?;
-    let was_in = before.as_ref().is_some_and(|known| known.state == State::Member);
-    let state = match (was_in || contact, blocked) {
-        (_, true) => State::Declined,
-        (true, false) => State::Member,
-        (false, false) => State::Request,
-    };
-    if before.is_some() {
-        tx.set_state(id, state)?;
-    } else {
-        let other = group.people().map(|one| one.person).find(|person| person != account.person());
-        let direct = other.filter(|_| group.is_direct());
-        let title = tx.protocol(|_| group.name())?;
-        tx.add_conversation(id, &title, direct.as_ref(), Some(&by), state)?;
-    }
-    let Some(conversation) = tx.conversation(id)? else { return Ok(()) };
-    let ((id, conversation), by) = (named(&conversation), shown(tx, &by)?);
-    match state {
-        State::Declined => tx.wish(group.id(), &What::Change(Intent::Leave), 0).map(drop),
-        State::Member if was_in => Ok(()),
-        State::Member => tx.tell(&Event::Joined { id, conversation, by }),
-        _ => tx.tell(&Event::Request { id, conversation, by }),
-    }
-}
-
-fn no_invitation(tx: &Tx, seat: SeatId, fault: PeerFault) -> Result<()> {
-    tx.drop_offer(&seat)?;
-    tx.protocol(|cx| Joining::forget(seat, cx))?;
-    tx.tell(&Event::LetterDropped { cause: format!("its invitation does not hold: {fault}") })
 }
 
 fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &v1::Entry) -> Result<Taken> {
@@ -251,7 +186,10 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
             end(tx, group.id(), State::Removed, Some(&by))?;
             Ok(Taken::Over)
         }
-        Received::Void(fault) => ignored(tx, group, &fault.to_string()),
+        Received::Void(fault) => {
+            let author = SeatId::try_from(entry.seat.as_ref())?;
+            void(tx, group, &author, fault).map(|()| Taken::Void)
+        }
         Received::Unreadable { person, fault } => {
             if fault != PeerFault::Duplicate {
                 // Whatever follows from that sender would be unreadable too: the keys come with a new seat.
@@ -326,6 +264,18 @@ fn settled(tx: &Tx, account: &Account, group: &Group, entry: &v1::Entry, epoch: 
     tx.set_wish(wish.seq, &WishState::Done)
 }
 
+/// The place of the own post in the log will not be known here: whether it was taken or not, it is said once more, under
+/// the id that it has.
+pub(super) fn drop_unsettled(tx: &Tx, group: &GroupId) -> Result<()> {
+    let Some(post) = tx.post(group)? else { return Ok(()) };
+    tx.drop_letters_of(post.intent)?;
+    tx.drop_post(group)?;
+    match tx.wish_at(post.intent)?.map(|wish| wish.state) {
+        Some(WishState::Sent) => tx.set_wish(post.intent, &WishState::Queued),
+        _ => Ok(()),
+    }
+}
+
 /// Somebody leaves: one of those who stay takes them out, the others wait for that.
 fn leaving(tx: &Tx, group: &Group, person: &PersonId) -> Result<Taken> {
     let due = tx.now.plus(RANK_DELAY.saturating_mul(group.rank() as u64));
@@ -338,10 +288,12 @@ fn leaving(tx: &Tx, group: &Group, person: &PersonId) -> Result<Taken> {
 }
 
 fn stranded(tx: &Tx, group: &Group, fault: PeerFault) -> Result<Taken> {
-    if let Some(post) = tx.post(group.id())? {
-        tx.drop_letters_of(post.intent)?;
+    drop_unsettled(tx, group.id())?;
+    let asked = tx.channel(group.id())?.is_some_and(|channel| channel.asked_at > 0);
+    if asked && fault == PeerFault::RolledBack {
+        // Let in again, as it asked: what follows comes at its new seat.
+        return Ok(Taken::Other);
     }
-    tx.drop_post(group.id())?;
     if let Some(conversation) = tx.conversation(group.id())? {
         let (id, conversation) = named(&conversation);
         if fault == PeerFault::RolledBack {
@@ -358,59 +310,4 @@ fn ignored(tx: &Tx, group: &Group, cause: &str) -> Result<Taken> {
         tx.tell(&Event::Ignored { id, conversation, cause: cause.to_owned() })?;
     }
     Ok(Taken::Other)
-}
-
-/// An entry as the protocol sees it.
-fn seen<'a>(entry: &'a v1::Entry, seats: &'a [SeatChange], own: Option<&SeatId>) -> Result<Entry<'a>> {
-    let lied = |_| PeerFault::RelayLied;
-    let seat = SeatId::try_from(entry.seat.as_ref())?;
-    let body = match (entry.expired, entry.shared.is_empty()) {
-        (true, _) => Body::Expired,
-        (false, true) if own == Some(&seat) => Body::Own,
-        (false, true) => Body::Before,
-        (false, false) => Body::Whole(&entry.shared),
-    };
-    Ok(Entry {
-        number: entry.number,
-        turn: entry.turn,
-        seat,
-        hash: entry.hash.as_ref().try_into().map_err(lied)?,
-        body,
-        slice: &entry.slice,
-        at: Timestamp(entry.at),
-        seats,
-    })
-}
-
-fn seat_changes(seats: &[v1::SeatChange]) -> Result<Vec<SeatChange>> {
-    let read = |change: &v1::SeatChange| match &change.change {
-        Some(Change::Open(open)) => Ok(SeatChange::Open {
-            seat: SeatId::try_from(open.seat.as_ref())?,
-            claim_hash: open.claim_hash.as_ref().try_into().map_err(|_| PeerFault::RelayLied)?,
-            after: open.after,
-        }),
-        Some(Change::Close(seat)) => Ok(SeatChange::Close(SeatId::try_from(seat.as_ref())?)),
-        None => Err(PeerFault::RelayLied.into()),
-    };
-    seats.iter().map(read).collect()
-}
-
-/// Any bytes as what a relay pushes: each entry is one of the protocol's, or a fault.
-#[cfg(any(test, fuzzing))]
-pub(crate) fn fuzz(bytes: &[u8]) -> bool {
-    use prost::Message;
-    let Ok(push) = v1::Entries::decode(bytes) else { return false };
-    let mut all = true;
-    for entry in &push.entries {
-        let read = seat_changes(&entry.seats).and_then(|seats| {
-            let own = SeatId::try_from(push.seat.as_ref())?;
-            let seen = seen(entry, &seats, Some(&own))?;
-            assert_eq!((seen.number, seen.turn, seen.slice), (entry.number, entry.turn, &entry.slice[..]));
-            let own_post = matches!(seen.body, Body::Own);
-            assert!(!own_post || seen.seat == own && entry.shared.is_empty());
-            Ok(())
-        });
-        all &= read.is_ok();
-    }
-    all
 }

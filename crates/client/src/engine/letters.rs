@@ -18,11 +18,13 @@ use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
 
 /// Invitations of unknown people that wait for an answer; more are dropped.
 pub(crate) const MOST_REQUESTS: usize = 64;
-/// A device asks to be let in again at most so often.
+/// A device asks to be let in again at most so often, and twice as long later each time: inboxes are small.
 const ASK_AGAIN: u64 = 60 * 60 * 1000;
 /// How long a letter waits that was refused for now, the first time; each next time twice as long.
 const FIRST_WAIT: u64 = 30_000;
 const LONGEST_WAIT: u64 = 60 * 60 * 1000;
+/// As often the pause doubles.
+const MOST_DOUBLINGS: u32 = 7;
 /// How long the second in rank waits for the first to act, and so on.
 const RANK_DELAY: u64 = 2_000;
 
@@ -112,9 +114,10 @@ fn undeliverable(tx: &Tx, letter: &OutLetter, code: &str) -> Result<()> {
 fn lost_groups(tx: &Tx, relay: &[u8; 32]) -> Result<Vec<GroupId>> {
     let mut lost = Vec::new();
     for channel in tx.channels_at(relay)? {
-        let asked_lately = tx.now.0 < channel.asked_at.saturating_add(ASK_AGAIN);
+        let pause = ASK_AGAIN << channel.lost.saturating_sub(2).min(MOST_DOUBLINGS);
+        let asked_lately = tx.now.0 < channel.asked_at.saturating_add(pause);
         let stranded = tx.protocol(|cx| Ok(Group::load(&channel.group, cx)?.is_stranded()))?;
-        if !asked_lately && (stranded || channel.lost) {
+        if !asked_lately && (stranded || channel.lost > 0) {
             lost.push(channel.group);
         }
     }

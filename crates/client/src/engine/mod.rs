@@ -3,7 +3,10 @@
 //! it anywhere is as harmless as a crash.
 
 mod changes;
+mod doubts;
+mod forms;
 mod inbox;
+mod joining;
 mod knocks;
 mod letters;
 mod outbox;
@@ -15,7 +18,7 @@ use crate::store::lease::Lease;
 use crate::store::relays::RelayFacts;
 use crate::{ClientError, Event, Result};
 #[cfg(any(test, fuzzing))]
-pub(crate) use inbox::fuzz as entries_fuzz;
+pub(crate) use forms::fuzz as entries_fuzz;
 pub(crate) use knocks::admit;
 use session::Session;
 pub(crate) use session::{connect, published, sign_login};
@@ -76,6 +79,8 @@ impl Engine {
         let mut slot = self.slot.lock().unwrap_or_else(PoisonError::into_inner);
         slot.wanted += 1;
         if slot.task.is_none() {
+            // What hindered an engine before need not hinder this one.
+            self.status.send_modify(|status| status.cause = None);
             slot.task = Some(tokio::spawn(run(self.store.clone(), self.status.clone())).abort_handle());
         }
         drop(slot);
@@ -146,7 +151,12 @@ async fn serve_all(store: &Store, report: &Report) -> Result<()> {
 async fn serve(store: Store, relay: RelayFacts, own: bool, report: Report) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let up = || pause = FIRST_PAUSE;
+        let up = || {
+            pause = FIRST_PAUSE;
+            if own {
+                report.well();
+            }
+        };
         let cause = Session::run(&store, &relay, own, up).await;
         tracing::debug!(code = cause.code(), own, "the connection ended");
         if own || is_ours(&cause) {
@@ -174,6 +184,10 @@ async fn away(store: &Store, relay: &RelayFacts, cause: &ClientError) -> Result<
 struct Report(watch::Sender<Status>);
 
 impl Report {
+    fn well(&self) {
+        self.0.send_modify(|status| status.cause = None);
+    }
+
     fn failed(&self, cause: ClientError) {
         self.0.send_modify(|status| {
             status.failures += 1;
@@ -193,5 +207,5 @@ fn jittered(pause: Duration) -> Duration {
 
 /// Whether a failure is the store's: then no connection helps.
 fn is_ours(error: &ClientError) -> bool {
-    matches!(error, ClientError::Store(_) | ClientError::StoreDamaged(_))
+    matches!(error, ClientError::Store(_) | ClientError::StoreFull(_) | ClientError::StoreDamaged(_))
 }

@@ -7,6 +7,8 @@
 //! ```
 
 use super::changes::{end, named};
+use super::doubts::contradiction;
+use super::forms::wire_post;
 use super::session::{Hold, Session};
 use crate::directory::answer_fault;
 use crate::store::Tx;
@@ -15,14 +17,12 @@ use crate::store::letters::Goes;
 use crate::store::outbox::{What, Wish, WishState};
 use crate::store::posts::StoredPost;
 use crate::{ClientError, Event, Result};
-use bytes::Bytes;
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter, Post, SeatChange};
+use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
-use conclave_wire::slices;
 use conclave_wire::v1::client_frame::Request;
-use conclave_wire::v1::{self, seat_change::Change, server_frame::Body};
+use conclave_wire::v1::server_frame::Body;
 use prost::Message;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -80,7 +80,6 @@ impl Session<'_> {
                             None => Ok(true),
                         }
                     }
-                    Err(error) if is_fatal(&error) => Err(error),
                     Err(ClientError::Refused { code, .. }) if is_transient(&code) => {
                         self.hold(group);
                         Ok(false)
@@ -89,6 +88,12 @@ impl Session<'_> {
                         self.hold_long(group, Event::RelayAway { relay, cause }).await?;
                         Ok(false)
                     }
+                    Err(ClientError::Protocol(ProtocolError::Peer(fault))) if fault != PeerFault::Expired => {
+                        self.distrust(group, format!("its directory gives keys that do not hold: {fault}"))
+                            .await
+                    }
+                    Err(ClientError::RelayFault(cause)) => self.distrust(group, cause.into()).await,
+                    Err(error) if is_fatal(&error) => Err(error),
                     Err(error) => {
                         self.store.step(move |tx| give_up(tx, &group, seq, say, &error)).await?;
                         Ok(true)
@@ -116,7 +121,7 @@ impl Session<'_> {
 
     async fn transmit(&mut self, seat: SeatId, post: StoredPost) -> Result<()> {
         let request = post.request()?;
-        let group = post.group;
+        let (group, at_turn) = (post.group, request.at_turn);
         match self.link.ask(Request::Post(request)).await {
             Ok(Body::Posted(posted)) => {
                 self.seats.grown(&seat, posted.entry);
@@ -128,7 +133,21 @@ impl Session<'_> {
             }
             Ok(Body::Stale(stale)) => {
                 self.seats.grown(&seat, stale.head);
-                self.store.step(move |tx| drop_sealed(tx, &group)).await
+                let nothing_more = self.seats.stands_at_head(&seat);
+                let step = move |tx: &Tx| {
+                    drop_sealed(tx, &group)?;
+                    // Late it is if a turn came after its sealing, be it followed already or not.
+                    let turn = tx.protocol(|cx| Ok(Group::load(&group, cx)?.turn()))?;
+                    let lied = nothing_more && turn == at_turn;
+                    if lied {
+                        contradiction(tx, &group, "it calls a post late, and none is before it".into())?;
+                    }
+                    Ok(lied)
+                };
+                if self.store.step(step).await? {
+                    self.seats.give_rest(&seat);
+                }
+                Ok(())
             }
             Ok(_) => Err(answer_fault()),
             Err(ClientError::Refused { code, message }) => self.refused(seat, post, code, message).await,
@@ -143,13 +162,16 @@ impl Session<'_> {
             return Ok(());
         }
         match code.as_str() {
-            // The relay knows of posts that this store does not, or has lost some: follow, then count anew.
-            "wrong_number" | "closed" | "unknown_seat" | "unknown_channel" | "wrong_token" => {
+            // The relay knows of posts that this store does not, has lost some, or has another idea of the seat: follow,
+            // then count anew.
+            "wrong_number" | "closed" | "unknown_seat" | "unknown_channel" | "wrong_token" | "unclaimed"
+            | "seat_taken" | "bad_cursor" => {
                 self.store.step(move |tx| drop_sealed(tx, &group)).await?;
                 self.seats.remove(&seat);
+                self.hold(group);
                 Ok(())
             }
-            _ => {
+            "malformed" | "too_large" | "unknown_device" => {
                 let error = ClientError::Refused { code, message };
                 self.store
                     .step(move |tx| {
@@ -158,7 +180,16 @@ impl Session<'_> {
                     })
                     .await
             }
+            // No honest relay refuses a post so: the post stays.
+            _ => Err(ClientError::RelayFault("it refuses a post for a reason that no post has")),
         }
+    }
+
+    /// What the relay says does not hold: the person hears of it, and the post waits.
+    async fn distrust(&mut self, group: GroupId, cause: String) -> Result<bool> {
+        self.hold(group);
+        self.store.step(move |tx| tx.tell_once(&Event::RelayFault { cause })).await?;
+        Ok(false)
     }
 
     fn hold(&mut self, group: GroupId) {
@@ -289,7 +320,7 @@ fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
 /// The relay took the post. Everything but a leave is settled by its entry; `true` if the seat is over with.
 fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
     let leaving = is_leaving(tx, &post.group)?;
-    tx.set_accepted(&post.group)?;
+    tx.set_accepted(&post.group, true)?;
     tx.release_letters(post.intent)?;
     tx.protocol(|cx| Group::load(&post.group, cx)?.posted(cx))?;
     if !leaving {
@@ -327,7 +358,9 @@ fn give_up(tx: &Tx, group: &GroupId, seq: i64, say: bool, error: &ClientError) -
 }
 
 pub(super) fn is_transient(code: &str) -> bool {
-    matches!(code, "rate_limited" | "inbox_full" | "storage_full" | "unavailable")
+    // What this version does not know is a newer relay's word for "not now".
+    let unknown = conclave_wire::Code::parse(code).is_none();
+    unknown || matches!(code, "rate_limited" | "inbox_full" | "storage_full" | "unavailable")
 }
 
 /// Errors that are not about this wish.
@@ -336,45 +369,7 @@ fn is_fatal(error: &ClientError) -> bool {
         || matches!(
             error,
             ClientError::Unreachable(_)
-                | ClientError::RelayFault(_)
+                | ClientError::Refused { .. }
                 | ClientError::Protocol(ProtocolError::Vault(_) | ProtocolError::CorruptStore)
         )
-}
-
-fn wire_post(
-    post: Post,
-    channel: &[u8; 16],
-    seat: &SeatId,
-    token: &[u8; 32],
-    number: u64,
-) -> Result<v1::Post> {
-    let too_large = |_| ClientError::Protocol(ProtocolError::TooLarge);
-    let packed = post.slices.into_iter().map(|slice| (conclave_wire::SeatId::new(slice.seat.0), slice.bytes));
-    let letters = post.letters.into_iter();
-    Ok(v1::Post {
-        channel: Bytes::copy_from_slice(channel),
-        seat: Bytes::copy_from_slice(seat.as_bytes()),
-        token: Bytes::copy_from_slice(token),
-        number,
-        at_turn: post.at_turn,
-        takes_turn: post.takes_turn,
-        shared: post.shared.into(),
-        slices: slices::pack(packed).map_err(too_large)?,
-        seats: post.seats.iter().map(wire_change).collect(),
-        letters: letters
-            .map(|letter| v1::Letter { device: letter.device.0.to_vec().into(), body: letter.body.into() })
-            .collect(),
-    })
-}
-
-fn wire_change(change: &SeatChange) -> v1::SeatChange {
-    let change = match change {
-        SeatChange::Open { seat, claim_hash, after } => Change::Open(v1::OpenSeat {
-            seat: seat.0.to_vec().into(),
-            claim_hash: claim_hash.to_vec().into(),
-            after: *after,
-        }),
-        SeatChange::Close(seat) => Change::Close(seat.0.to_vec().into()),
-    };
-    v1::SeatChange { change: Some(change) }
 }

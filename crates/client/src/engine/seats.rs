@@ -1,22 +1,25 @@
 //! The seats of this device: created, claimed and attached. How far each is lives here for one connection only; what
 //! counts is the cursor in the store.
 
+use super::doubts;
 use super::session::Session;
 use crate::directory::answer_fault;
 use crate::store::channels::Channel;
-use crate::store::conversations::State;
-use crate::store::outbox::WishState;
 use crate::store::requests::{Offer, Wanted};
 use crate::store::{Store, Tx};
-use crate::{ClientError, Event, Result};
-use conclave_protocol::group::{Group, Joining, Standing};
-use conclave_protocol::{Error as ProtocolError, GroupId, SeatId};
+use crate::{ClientError, Result};
+use conclave_protocol::group::{Group, Joining};
+use conclave_protocol::{GroupId, SeatId};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 use std::collections::HashMap;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// Seats attached in one request.
 const AT_ONCE: usize = 500;
+/// How long a seat rests that gets nowhere, before it is attached anew.
+const REST: Duration = Duration::from_secs(30);
 
 /// The seats known on this connection.
 #[derive(Default)]
@@ -37,8 +40,10 @@ pub(super) struct Seat {
     /// Whether the group is in hand.
     pub(super) joined: bool,
     attached: bool,
-    /// The relay contradicts itself here, or refuses: nothing more on this connection.
+    /// The relay contradicts itself here, or refuses: nothing more for a while.
     pub(super) broken: bool,
+    /// When it was last attached, or got on.
+    pub(super) since: Instant,
 }
 
 impl Seats {
@@ -70,14 +75,49 @@ impl Seats {
         }
     }
 
+    /// Whether the seat has every entry that there is said to be.
+    pub(super) fn stands_at_head(&self, seat: &SeatId) -> bool {
+        self.all.get(seat).is_some_and(Seat::is_caught_up)
+    }
+
+    fn is_broken(&self, seat: &SeatId) -> bool {
+        self.all.get(seat).is_some_and(|seat| seat.broken)
+    }
+
+    /// Nothing more for this seat for a while.
+    pub(super) fn give_rest(&mut self, seat: &SeatId) {
+        if let Some(seat) = self.all.get_mut(seat) {
+            seat.broken = true;
+        }
+    }
+
     pub(super) fn forget_attachments(&mut self) {
-        self.all.values_mut().for_each(|seat| seat.attached = false);
+        for seat in self.all.values_mut() {
+            (seat.attached, seat.broken) = (false, false);
+        }
+    }
+
+    /// Those that got nowhere for long are attached anew.
+    fn wake_rested(&mut self) {
+        let now = Instant::now();
+        for seat in self.all.values_mut().filter(|seat| seat.is_stuck() && seat.since + REST <= now) {
+            (seat.attached, seat.broken) = (false, false);
+        }
+    }
+
+    /// When the next one has rested.
+    pub(super) fn next_rested(&self) -> Option<Instant> {
+        self.all.values().filter(|seat| seat.is_stuck()).map(|seat| seat.since + REST).min()
     }
 }
 
 impl Seat {
     fn is_caught_up(&self) -> bool {
         self.cursor >= self.head
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.broken || (self.attached && !self.is_caught_up())
     }
 }
 
@@ -86,6 +126,8 @@ struct Known {
     id: SeatId,
     seat: Seat,
     made: bool,
+    /// Whether the group is in hand, and can be followed.
+    followed: bool,
     /// The claim that the relay has not taken yet.
     claim: Option<[u8; 32]>,
 }
@@ -94,10 +136,19 @@ impl Session<'_> {
     /// Creates, claims and attaches what the store knows and this connection does not.
     pub(super) async fn open_seats(&mut self) -> Result<()> {
         let known = known(self.store, self.relay.id).await?;
+        self.seats.wake_rested();
         self.seats.all.retain(|id, _| known.iter().any(|known| known.id == *id));
+        let followed: HashMap<GroupId, SeatId> =
+            known.iter().filter(|known| known.followed).map(|known| (known.seat.group, known.id)).collect();
         let mut new = Vec::new();
         for known in known {
             if self.seats.all.get(&known.id).is_some_and(|seat| seat.attached || seat.broken) {
+                continue;
+            }
+            // Let in again at a new seat: first everything is read that the old one still gets.
+            if !known.seat.joined
+                && followed.get(&known.seat.group).is_some_and(|old| !self.seats.is_broken(old))
+            {
                 continue;
             }
             if let Some(seat) = self.prepare(known).await? {
@@ -112,7 +163,7 @@ impl Session<'_> {
 
     /// Makes the channel, or takes the seat, if that is still to be done.
     async fn prepare(&mut self, known: Known) -> Result<Option<(SeatId, Seat)>> {
-        let Known { id, seat, made, claim } = known;
+        let Known { id, seat, made, claim, .. } = known;
         let channel = seat.channel.to_vec().into();
         let token = seat.token.to_vec().into();
         let request = match claim {
@@ -167,7 +218,7 @@ impl Session<'_> {
             let (group, joined, incarnation) = (seat.group, seat.joined, self.incarnation());
             seat.head = state.head;
             let step = self.store.step(move |tx| match joined {
-                true => stand(tx, &group, incarnation, &state),
+                true => doubts::attached(tx, &group, incarnation, &state),
                 false => Ok(true),
             });
             seat.broken = !step.await?;
@@ -186,86 +237,19 @@ impl Session<'_> {
 
     /// The relay does not let this device have the seat.
     async fn refused_seat(&mut self, id: SeatId, mut seat: Seat, code: &str, message: String) -> Result<()> {
-        let transient = matches!(code, "rate_limited" | "unavailable" | "storage_full" | "too_large");
-        if transient {
+        if super::outbox::is_transient(code) || code == "too_large" {
             return Err(ClientError::Refused { code: code.to_owned(), message });
         }
-        let (group, joined, closed, code) = (seat.group, seat.joined, code == "closed", code.to_owned());
-        self.store
-            .step(move |tx| {
-                if !joined {
-                    tx.drop_offer(&id)?;
-                    tx.protocol(|cx| Joining::forget(id, cx))?;
-                    return tx.tell(&Event::LetterDropped { cause: format!("its seat is refused ({code})") });
-                }
-                if closed {
-                    return closed_unseen(tx, &group);
-                }
-                if code == "unknown_seat" || code == "unknown_channel" {
-                    // A relay that was restored may have lost the seat; members can give another one.
-                    tx.set_lost(&group)?;
-                }
-                tx.tell_once(&Event::RelayFault {
-                    cause: format!("it refuses a seat of this device ({code})"),
-                })
-            })
-            .await?;
+        let (group, joined, code) = (seat.group, seat.joined, code.to_owned());
+        let step = move |tx: &Tx| match joined {
+            true => doubts::refused_seat(tx, &group, &code),
+            false => doubts::no_group(tx, id, &format!("its seat is refused ({code})")),
+        };
+        self.store.step(step).await?;
         seat.broken = true;
         self.seats.all.insert(id, seat);
         Ok(())
     }
-}
-
-/// A seat is attached: what the relay says of its channel is held against what is known here. `false`: it contradicts
-/// itself, and nothing of it is taken on this connection.
-fn stand(tx: &Tx, group: &GroupId, incarnation: u32, state: &v1::SeatState) -> Result<bool> {
-    let (head, turn) = (state.head, state.turn);
-    let standing =
-        tx.savepoint(|tx| tx.protocol(|cx| Group::load(group, cx)?.attached(incarnation, head, turn, cx)));
-    match standing {
-        Ok(Standing::Same) => {}
-        Ok(Standing::Restored) => unsettle(tx, group, state)?,
-        Ok(Standing::Lost { entries, changes }) => {
-            unsettle(tx, group, state)?;
-            if let Some(conversation) = tx.conversation(group)? {
-                let (id, conversation) = super::changes::named(&conversation);
-                tx.tell(&Event::RelayRestored { id, conversation, lost: entries, changes })?;
-            }
-        }
-        Err(ClientError::Protocol(ProtocolError::Peer(fault))) => {
-            tx.tell_once(&Event::RelayFault { cause: format!("a channel: {fault}") })?;
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
-    }
-    count_posts(tx, group, state.last_post)?;
-    Ok(true)
-}
-
-/// The relay was restored: a post that is not in its log is sealed again, whether or not it was accepted before.
-fn unsettle(tx: &Tx, group: &GroupId, state: &v1::SeatState) -> Result<()> {
-    let Some(post) = tx.post(group)? else { return Ok(()) };
-    if state.last_post == post.number && post.shared_hash()?.as_slice() == state.last_hash.as_ref() {
-        return Ok(());
-    }
-    super::outbox::drop_sealed(tx, group)?;
-    match tx.wish_at(post.intent)? {
-        Some(wish) if wish.state == WishState::Sent => tx.set_wish(wish.seq, &WishState::Queued),
-        _ => Ok(()),
-    }
-}
-
-/// The relay says how many posts it has of this seat. What it has beyond those known here comes back as entries, which
-/// show that this store is an older copy.
-fn count_posts(tx: &Tx, group: &GroupId, posts: u64) -> Result<()> {
-    let known = tx.channel(group)?.is_some_and(|channel| channel.posts == posts);
-    if known || tx.post(group)?.is_some() { Ok(()) } else { tx.set_posts(group, posts) }
-}
-
-/// The seat was closed, and what closed it is not kept any more, or was the own leave.
-fn closed_unseen(tx: &Tx, group: &GroupId) -> Result<()> {
-    let left = super::outbox::is_leaving(tx, group)?;
-    super::changes::end(tx, group, if left { State::Left } else { State::Removed }, None)
 }
 
 /// The seats at a relay, but for those offered that nobody has said to want yet.
@@ -273,18 +257,24 @@ async fn known(store: &Store, relay: [u8; 32]) -> Result<Vec<Known>> {
     store
         .view(move |tx| {
             let channels = tx.channels_at(&relay)?.into_iter().map(|channel| of_channel(tx, &channel));
-            let offers =
-                tx.offers()?.into_iter().filter(|offer| offer.wanted != Wanted::Asks && offer.relay == relay);
-            let offers = offers.map(|offer| of_offer(tx, &offer));
-            channels.chain(offers).collect()
+            let mut known = channels.collect::<Result<Vec<_>>>()?;
+            let offers = tx.offers()?.into_iter();
+            for offer in offers.filter(|offer| offer.wanted != Wanted::Asks && offer.relay == relay) {
+                // To a group in hand only who asked is let in again: where this store is a copy, the other one may have.
+                if tx.channel(&offer.group)?.is_none_or(|channel| channel.asked_at > 0) {
+                    known.push(of_offer(tx, &offer)?);
+                }
+            }
+            Ok(known)
         })
         .await
 }
 
 fn of_channel(tx: &Tx, channel: &Channel) -> Result<Known> {
-    let cursor = tx.protocol(|cx| Ok(Group::load(&channel.group, cx)?.cursor()))?;
+    let loaded = tx.protocol(|cx| Group::load(&channel.group, cx))?;
+    let (cursor, followed) = (loaded.cursor(), !loaded.is_stranded() && !loaded.is_out());
     let Channel { group, channel, seat: id, token, made, .. } = channel.clone();
-    Ok(Known { id, seat: seat(group, channel, token, cursor, true), made, claim: None })
+    Ok(Known { id, seat: seat(group, channel, token, cursor, true), made, followed, claim: None })
 }
 
 fn of_offer(tx: &Tx, offer: &Offer) -> Result<Known> {
@@ -292,9 +282,19 @@ fn of_offer(tx: &Tx, offer: &Offer) -> Result<Known> {
     let cursor = joining.map_or(0, |joining| joining.cursor());
     let Offer { seat: id, group, channel, claim, token, claimed, .. } = offer.clone();
     let claim = (!claimed).then_some(claim);
-    Ok(Known { id, seat: seat(group, channel, token, cursor, false), made: true, claim })
+    Ok(Known { id, seat: seat(group, channel, token, cursor, false), made: true, followed: false, claim })
 }
 
 fn seat(group: GroupId, channel: [u8; 16], token: [u8; 32], cursor: u64, joined: bool) -> Seat {
-    Seat { group, channel, token, cursor, head: cursor, joined, attached: false, broken: false }
+    Seat {
+        group,
+        channel,
+        token,
+        cursor,
+        head: cursor,
+        joined,
+        attached: false,
+        broken: false,
+        since: Instant::now(),
+    }
 }

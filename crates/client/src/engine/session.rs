@@ -52,7 +52,7 @@ pub(super) struct Hold {
 }
 
 impl<'s> Session<'s> {
-    /// Runs a connection to its end, which is always an error; `up` is called once it serves.
+    /// Runs a connection to its end, which is always an error; `up` is called once everything was fetched and sent.
     pub(super) async fn run(
         store: &'s Store,
         relay: &RelayFacts,
@@ -60,13 +60,10 @@ impl<'s> Session<'s> {
         up: impl FnOnce(),
     ) -> ClientError {
         match Self::open(store, relay.clone(), own).await {
-            Ok(mut session) => {
-                up();
-                match session.serve().await {
-                    Ok(never) => match never {},
-                    Err(cause) => cause,
-                }
-            }
+            Ok(mut session) => match session.serve(up).await {
+                Ok(never) => match never {},
+                Err(cause) => cause,
+            },
             Err(cause) => cause,
         }
     }
@@ -85,7 +82,8 @@ impl<'s> Session<'s> {
         Ok(Self { store, link, relay, own, reach, seats, held, wanted: 0 })
     }
 
-    async fn serve(&mut self) -> Result<std::convert::Infallible> {
+    async fn serve(&mut self, up: impl FnOnce()) -> Result<std::convert::Infallible> {
+        let mut up = Some(up);
         let mut watch = self.store.watch();
         self.catch_up().await?;
         loop {
@@ -97,8 +95,13 @@ impl<'s> Session<'s> {
             if self.flush().await? || self.send_letter().await? || self.answer_knock().await? {
                 continue;
             }
-            if self.is_idle() && self.is_up_to_date().await? {
-                continue;
+            if self.is_idle() {
+                if let Some(up) = up.take() {
+                    up();
+                }
+                if self.is_up_to_date().await? {
+                    continue;
+                }
             }
             let wake = self.next_wake().await?;
             tokio::select! {
@@ -156,8 +159,8 @@ impl<'s> Session<'s> {
             Ok(due.map(|due| due.saturating_sub(tx.now.0)))
         });
         let due = due.await?.map_or(LOOK_AROUND, Duration::from_millis).min(LOOK_AROUND);
-        let held = self.held.values().map(|hold| hold.until).min();
-        Ok(held.map_or(now + due, |held| held.min(now + due)))
+        let waits = self.held.values().map(|hold| hold.until).chain(self.seats.next_rested()).min();
+        Ok(waits.map_or(now + due, |wait| wait.min(now + due)))
     }
 
     async fn take_in(&mut self, push: Push) -> Result<()> {

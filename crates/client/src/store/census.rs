@@ -96,7 +96,7 @@ impl Tx<'_> {
                 }
             };
             *census.conversations.entry(format!("{kind} {}", known.state.as_str())).or_default() += 1;
-            let lost = self.channel(&group)?.is_some_and(|channel| channel.lost);
+            let lost = self.channel(&group)?.is_some_and(|channel| channel.lost > 0);
             census.stranded += u64::from(stranded || lost);
         }
         Ok(census)

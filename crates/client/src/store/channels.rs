@@ -22,8 +22,8 @@ pub(crate) struct Channel {
     pub(crate) posts: u64,
     /// When this device last asked to be let in again.
     pub(crate) asked_at: u64,
-    /// Whether this device lacks keys that it can only get by being let in again.
-    pub(crate) lost: bool,
+    /// Above 0: this device lacks what it can only get by being let in again, and was found to, or asked, so often.
+    pub(crate) lost: u32,
 }
 
 const COLUMNS: &str = "grp, relay, channel, seat, token, made, posts, asked_at, lost";
@@ -95,12 +95,17 @@ impl Tx<'_> {
 
     /// This device asked to be let in again.
     pub(crate) fn set_asked(&self, group: &GroupId) -> Result<()> {
-        self.set_channel(group, "asked_at", signed(self.now.0))
+        self.set_channel(group, "asked_at", signed(self.now.0))?;
+        self.db
+            .prepare_cached("UPDATE channels SET lost = lost + 1 WHERE grp = ?1")?
+            .execute([group.as_bytes()])?;
+        Ok(())
     }
 
-    /// This device lacks keys that it can only get by being let in again.
+    /// This device lacks what it can only get by being let in again.
     pub(crate) fn set_lost(&self, group: &GroupId) -> Result<()> {
-        self.set_channel(group, "lost", 1)
+        let mut write = self.db.prepare_cached("UPDATE channels SET lost = max(lost, 1) WHERE grp = ?1")?;
+        Ok(write.execute([group.as_bytes()]).map(drop)?)
     }
 
     /// The seat is closed: it is attached no more.

@@ -60,6 +60,12 @@ CREATE TABLE knocks (
     UNIQUE (link, handle)
 );
 CREATE TABLE knocked (link BLOB PRIMARY KEY NOT NULL, handle TEXT NOT NULL);
+CREATE TABLE doubts (
+    seat BLOB PRIMARY KEY NOT NULL,
+    since INTEGER NOT NULL,
+    place INTEGER,
+    author BLOB
+);
 ";
 
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.

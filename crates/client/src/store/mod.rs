@@ -8,6 +8,7 @@ pub(crate) mod census;
 pub(crate) mod channels;
 pub(crate) mod conversations;
 mod copy;
+mod doubts;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod letters;
@@ -115,3 +116,6 @@ impl Store {
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await.map_err(|error| ClientError::Store(error.to_string()))?
 }
+
+#[cfg(test)]
+mod tests;

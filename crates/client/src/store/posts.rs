@@ -66,10 +66,10 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// The relay has taken the post.
-    pub(crate) fn set_accepted(&self, group: &GroupId) -> Result<()> {
-        let mut write = self.db.prepare_cached("UPDATE posts SET accepted = 1 WHERE grp = ?1")?;
-        Ok(write.execute([group.as_bytes()]).map(drop)?)
+    /// Whether the relay has taken the post.
+    pub(crate) fn set_accepted(&self, group: &GroupId, accepted: bool) -> Result<()> {
+        let mut write = self.db.prepare_cached("UPDATE posts SET accepted = ?2 WHERE grp = ?1")?;
+        Ok(write.execute(params![group.as_bytes(), accepted]).map(drop)?)
     }
 
     /// The post has met its fate.

@@ -182,6 +182,14 @@ CREATE TABLE knocks (
 );
 -- Others' links that this person brought.
 CREATE TABLE knocked (link BLOB PRIMARY KEY NOT NULL, handle TEXT NOT NULL);
+-- What speaks against a relay's word about a seat. `place`: the entry at which it contradicted itself; `author`: whose
+-- entry did not open last, none having opened since.
+CREATE TABLE doubts (
+    seat BLOB PRIMARY KEY NOT NULL,
+    since INTEGER NOT NULL,
+    place INTEGER,
+    author BLOB
+);
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

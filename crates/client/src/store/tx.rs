@@ -1,10 +1,11 @@
 //! A transaction: the database for the client's own rows, and the protocol's [`Context`] over the same transaction.
 
-use crate::Result;
-use conclave_protocol::{Context, Found, Timestamp, Vault, VaultError};
+use crate::{ClientError, Result};
+use conclave_protocol::{Context, Error as ProtocolError, Found, Timestamp, Vault, VaultError};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::cell::Cell;
 use zeroize::Zeroizing;
 
 /// An open transaction.
@@ -21,11 +22,16 @@ impl<'c> Tx<'c> {
         &self,
         step: impl FnOnce(&mut Context) -> conclave_protocol::Result<T>,
     ) -> Result<T> {
-        let mut vault = SqlVault { db: self.db };
+        let mut vault = SqlVault { db: self.db, failure: Cell::default() };
         // Without randomness from the system nothing here may go on.
         let mut rng = UnwrapErr(SysRng);
         let mut cx = Context { vault: &mut vault, rng: &mut rng, now: self.now };
-        Ok(step(&mut cx)?)
+        let outcome = step(&mut cx);
+        match vault.failure.take() {
+            // Told as what it is: the protocol knows no kinds of it.
+            Some(cause) if matches!(outcome, Err(ProtocolError::Vault(_))) => Err(cause.into()),
+            _ => Ok(outcome?),
+        }
     }
 
     /// `N` random bytes.
@@ -38,47 +44,62 @@ impl<'c> Tx<'c> {
         self.db.execute_batch("SAVEPOINT entry")?;
         let outcome = step(self);
         let end = if outcome.is_ok() { "RELEASE entry" } else { "ROLLBACK TO entry; RELEASE entry" };
-        self.db.execute_batch(end)?;
-        outcome
+        match (self.db.execute_batch(end), &outcome) {
+            // Without room the database may have taken back the whole transaction, this step included.
+            (Err(_), Err(ClientError::StoreFull(_) | ClientError::Store(_))) | (Ok(()), _) => outcome,
+            (Err(error), _) => Err(error.into()),
+        }
     }
 }
 
 struct SqlVault<'c> {
     db: &'c Connection,
+    /// How the database failed last.
+    failure: Cell<Option<rusqlite::Error>>,
 }
 
-fn failed(error: rusqlite::Error) -> VaultError {
-    VaultError(error.to_string())
+impl SqlVault<'_> {
+    fn failed(&self, error: rusqlite::Error) -> VaultError {
+        let told = VaultError(error.to_string());
+        self.failure.set(Some(error));
+        told
+    }
 }
 
 impl Vault for SqlVault<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        let mut query = self.db.prepare_cached("SELECT value FROM vault WHERE key = ?1").map_err(failed)?;
+        let mut query = self
+            .db
+            .prepare_cached("SELECT value FROM vault WHERE key = ?1")
+            .map_err(|error| self.failed(error))?;
         query
             .query_row([key], |row| row.get(0))
             .optional()
             .map(|value| value.map(Zeroizing::new))
-            .map_err(failed)
+            .map_err(|error| self.failed(error))
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), VaultError> {
         let sql = "INSERT INTO vault (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = ?2";
-        let mut write = self.db.prepare_cached(sql).map_err(failed)?;
-        write.execute(params![key, value]).map(drop).map_err(failed)
+        let mut write = self.db.prepare_cached(sql).map_err(|error| self.failed(error))?;
+        write.execute(params![key, value]).map(drop).map_err(|error| self.failed(error))
     }
 
     fn delete(&mut self, key: &[u8]) -> Result<(), VaultError> {
-        let mut write = self.db.prepare_cached("DELETE FROM vault WHERE key = ?1").map_err(failed)?;
-        write.execute([key]).map(drop).map_err(failed)
+        let mut write =
+            self.db.prepare_cached("DELETE FROM vault WHERE key = ?1").map_err(|error| self.failed(error))?;
+        write.execute([key]).map(drop).map_err(|error| self.failed(error))
     }
 
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Found>, VaultError> {
         let sql = "SELECT key, value FROM vault WHERE key >= ?1 AND (?2 IS NULL OR key < ?2) ORDER BY key";
-        let mut query = self.db.prepare_cached(sql).map_err(failed)?;
+        let mut query = self.db.prepare_cached(sql).map_err(|error| self.failed(error))?;
         let rows = query.query_map(params![prefix, after(prefix)], |row| {
             Ok(Found { key: row.get(0)?, value: Zeroizing::new(row.get(1)?) })
         });
-        rows.map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+        rows.map_err(|error| self.failed(error))?
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.failed(error))
     }
 }
 

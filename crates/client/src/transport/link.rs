@@ -14,7 +14,7 @@ use futures_util::{SinkExt, StreamExt};
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,7 +33,8 @@ pub(crate) const SILENCE: Duration = Duration::from_secs(100);
 /// Pushes waiting to be taken in.
 pub(crate) const MOST_WAITING: usize = 32 << 20;
 
-type Waiting = Arc<Mutex<HashMap<u64, oneshot::Sender<Body>>>>;
+/// Who waits for an answer; `None` once none can come any more.
+type Waiting = Arc<Mutex<Option<HashMap<u64, oneshot::Sender<Body>>>>>;
 
 /// A connection that has said hello.
 pub(crate) struct Link {
@@ -43,6 +44,7 @@ pub(crate) struct Link {
     next: AtomicU64,
     pushes: mpsc::UnboundedReceiver<Push>,
     weight: Arc<AtomicUsize>,
+    garbled: Arc<AtomicBool>,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -81,10 +83,13 @@ impl Link {
         let (sink, stream) = socket.split();
         let (out, queue) = mpsc::channel(64);
         let (push, pushes) = mpsc::unbounded_channel();
-        let (waiting, weight) = (Waiting::default(), Arc::<AtomicUsize>::default());
-        let reader = Reader { waiting: waiting.clone(), push, weight: weight.clone() };
+        let waiting: Waiting = Arc::new(Mutex::new(Some(HashMap::new())));
+        let weight = Arc::<AtomicUsize>::default();
+        let garbled = Arc::<AtomicBool>::default();
+        let reader =
+            Reader { waiting: waiting.clone(), push, weight: weight.clone(), garbled: garbled.clone() };
         let tasks = [tokio::spawn(reader.run(stream)), tokio::spawn(write(sink, queue))];
-        Ok(Self { hello, out, waiting, next: AtomicU64::new(1), pushes, weight, tasks })
+        Ok(Self { hello, out, waiting, next: AtomicU64::new(1), pushes, weight, garbled, tasks })
     }
 
     /// What the relay said first.
@@ -100,18 +105,18 @@ impl Link {
     pub(crate) async fn ask(&self, request: Request) -> Result<Body> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
-        lock(&self.waiting).insert(id, answer);
+        lock(&self.waiting).as_mut().ok_or_else(|| self.gone())?.insert(id, answer);
         let frame = ClientFrame::new(id, request).to_frame();
         let frame = frame.map_err(|_| ClientError::RelayFault("a request is above the limit of a frame"))?;
         let asking = async {
-            self.out.send(frame).await.map_err(|_| unreachable("the connection is gone"))?;
-            answered.await.map_err(|_| unreachable("the connection is gone"))
+            self.out.send(frame).await.map_err(|_| self.gone())?;
+            answered.await.map_err(|_| self.gone())
         };
         match timeout(PATIENCE, asking).await {
             Ok(Ok(Body::Refused(refused))) => Err(refusal(refused)),
             Ok(answer) => answer,
             Err(_) => {
-                lock(&self.waiting).remove(&id);
+                lock(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&id));
                 Err(unreachable("no answer in time"))
             }
         }
@@ -122,7 +127,15 @@ impl Link {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let frame = ClientFrame::new(id, request).to_frame();
         let frame = frame.map_err(|_| ClientError::RelayFault("a request is above the limit of a frame"))?;
-        self.out.send(frame).await.map_err(|_| unreachable("the connection is gone"))
+        self.out.send(frame).await.map_err(|_| self.gone())
+    }
+
+    /// Why nothing goes on.
+    fn gone(&self) -> ClientError {
+        match self.garbled.load(Ordering::Relaxed) {
+            true => ClientError::RelayFault("it sent what is no frame"),
+            false => unreachable("the connection is gone"),
+        }
     }
 
     /// The next push.
@@ -130,7 +143,7 @@ impl Link {
     /// # Errors
     /// `Unreachable` once the connection is gone.
     pub(crate) async fn push(&mut self) -> Result<Push> {
-        let push = self.pushes.recv().await.ok_or_else(|| unreachable("the connection is gone"))?;
+        let push = self.pushes.recv().await.ok_or_else(|| self.gone())?;
         self.weight.fetch_sub(push.bytes, Ordering::Relaxed);
         Ok(push)
     }
@@ -204,6 +217,7 @@ struct Reader {
     waiting: Waiting,
     push: mpsc::UnboundedSender<Push>,
     weight: Arc<AtomicUsize>,
+    garbled: Arc<AtomicBool>,
 }
 
 impl Reader {
@@ -218,17 +232,18 @@ impl Reader {
             }
         }
         // Dropping the senders tells everybody who waits.
-        lock(&self.waiting).clear();
+        *lock(&self.waiting) = None;
     }
 
     /// Whether the connection is still sound.
     fn take(&self, bytes: Bytes) -> bool {
         let size = bytes.len();
         let Ok(ServerFrame { id, body: Some(body) }) = ServerFrame::from_frame(bytes) else {
+            self.garbled.store(true, Ordering::Relaxed);
             return false;
         };
         if id != 0 {
-            if let Some(answer) = lock(&self.waiting).remove(&id) {
+            if let Some(answer) = lock(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&id)) {
                 // Whoever asked may have gone.
                 let _ = answer.send(body);
             }

@@ -2,6 +2,7 @@
 #![allow(dead_code)] // Each test file uses a part of it.
 
 pub(crate) mod lives;
+pub(crate) mod proxy;
 
 use conclave_client::{Client, Delivery, Message, Outcome, ReadOptions};
 use conclave_relay::{Config, Running, serve};
@@ -41,6 +42,13 @@ impl Stage {
         Client::create(&self.home(name), PASSPHRASE, name, &self.url(), None).await.unwrap()
     }
 
+    /// A person whose relay is reached at `url`, quickly: see [`lives::cheap_sidecar`].
+    pub(crate) async fn person_at(&self, name: &str, url: &str) -> Client {
+        let home = self.home(name);
+        lives::cheap_sidecar(&home);
+        Client::create(&home, PASSPHRASE, name, url, None).await.unwrap()
+    }
+
     /// The same store, as another process would open it.
     pub(crate) async fn again(&self, name: &str) -> Client {
         Client::open(&self.home(name), PASSPHRASE).await.unwrap()
@@ -77,10 +85,15 @@ pub(crate) async fn messages(who: &Client, target: &str) -> Vec<Message> {
 
 pub(crate) async fn sync(who: &Client) -> Vec<conclave_client::Event> {
     let report = who.sync(PATIENCE).await.unwrap();
-    assert!(report.caught_up);
+    assert!(report.caught_up, "{:?}", report.events);
     report.events
 }
 
 pub(crate) fn done(outcome: Result<Outcome, conclave_client::ClientError>) {
     assert_eq!(outcome.unwrap(), Outcome::Done);
+}
+
+/// A person whose relay is honest, quickly.
+pub(crate) async fn cheap_person(stage: &Stage, name: &str) -> Client {
+    stage.person_at(name, &stage.url()).await
 }

@@ -71,8 +71,10 @@ impl Group {
             _ if self.state.status == Status::Stranded => Received::Unseen,
             Body::Whole(shared) => self.open(account, entry, shared, rose, cx)?,
             Body::Own => self.settle(account, entry, cx)?,
-            Body::Before | Body::Expired if rose => self.strand(PeerFault::Expired),
-            Body::Before | Body::Expired => Received::Unseen,
+            // This device has been in since before this entry.
+            Body::Before => return Err(PeerFault::RelayLied.into()),
+            Body::Expired if rose => self.strand(PeerFault::Expired),
+            Body::Expired => Received::Unseen,
         };
         (self.state.cursor, self.state.turn, self.state.view) = (entry.number, entry.turn, view);
         if self.state.status != Status::Out && self.incarnation(cx)?.blind == 0 {
@@ -168,8 +170,13 @@ impl Group {
             Claim::Higher => self.save_incarnation(&relay, cx)?,
             Claim::Known => {}
         }
+        let same_log = relay.stated == view.incarnation;
+        if same_log && view.entry > self.state.cursor {
+            // Seen before it was written: the log is in another order there.
+            return Ok(ViewCheck::Differs);
+        }
         let own: Option<Digest> = load(cx.vault, &self.entry_row(Row::View, view.entry))?;
-        Ok(match own.filter(|_| relay.stated == view.incarnation && view.entry > 0) {
+        Ok(match own.filter(|_| same_log && view.entry > 0) {
             None => ViewCheck::Unchecked,
             Some(own) if short(own.as_bytes()) == view.hash => ViewCheck::Same,
             Some(_) => ViewCheck::Differs,

@@ -8,9 +8,6 @@ use chacha20poly1305::aead::{Aead, Payload};
 use chacha20poly1305::{ChaCha20Poly1305, KeyInit, Nonce};
 use zeroize::Zeroizing;
 
-/// Bytes that sealing adds.
-pub const TAG: usize = 16;
-
 /// Seals `plaintext`; only this key and this `aad` open it.
 pub(crate) fn seal(key: Secret<AeadKey>, aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
     #[cfg(any(test, fuzzing))]

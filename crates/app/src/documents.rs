@@ -173,6 +173,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::StoreTooNew { needs: 9 },
         ClientError::StoreDamaged("WHAT".to_owned()),
         ClientError::Store("WHY".to_owned()),
+        ClientError::StoreFull("WHY".to_owned()),
         ClientError::BadAddress("ADDRESS".to_owned()),
         ClientError::NeedsTls("ADDRESS".to_owned()),
         ClientError::ClockShifted("ADDRESS".to_owned()),

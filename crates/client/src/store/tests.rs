@@ -1,0 +1,60 @@
+//! A disk that is full, as the database tells it.
+
+use super::Store;
+use crate::ClientError;
+use crate::clock::SystemClock;
+use crate::store::meta::Fact;
+use std::sync::Arc;
+
+const BIG: usize = 1 << 20;
+
+async fn store(dir: &std::path::Path) -> Store {
+    Store::create(dir, "correct horse", Arc::new(SystemClock)).await.unwrap()
+}
+
+/// Lets the database grow by so many pages and no further.
+async fn leave_room(store: &Store, pages: i64) {
+    let leave = move |tx: &super::Tx| {
+        let now: i64 = tx.db.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+        let most = now + pages;
+        let set: i64 = tx.db.query_row(&format!("PRAGMA max_page_count = {most}"), [], |row| row.get(0))?;
+        assert_eq!(set, most);
+        Ok(())
+    };
+    store.view(leave).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_step_that_finds_no_room_is_named_and_leaves_nothing_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    leave_room(&store, 4).await;
+    let write = |tx: &super::Tx| {
+        tx.set_number(Fact::Told, 7)?;
+        tx.set_registration(&vec![1; BIG])
+    };
+    let full = store.step(write).await.unwrap_err();
+    assert!(matches!(full, ClientError::StoreFull(_)), "{full:?}");
+    assert_eq!((full.code(), full.hint().is_empty()), ("store_full", false));
+    assert_eq!(store.view(|tx| tx.number(Fact::Told)).await.unwrap(), 0, "nothing is half done");
+    leave_room(&store, 1000).await;
+    store.step(write).await.unwrap();
+    assert_eq!(store.view(|tx| tx.number(Fact::Told)).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_step_of_the_protocol_that_finds_no_room_is_named_alike() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    leave_room(&store, 4).await;
+    let write = |tx: &super::Tx| tx.protocol(|cx| Ok(cx.vault.put(b"key", &vec![1; BIG])?));
+    let full = store.step(write).await.unwrap_err();
+    assert!(matches!(full, ClientError::StoreFull(_)), "{full:?}");
+    // Also inside a savepoint, as entries are taken in.
+    let full = store.step(move |tx| tx.savepoint(write)).await.unwrap_err();
+    assert!(matches!(full, ClientError::StoreFull(_)), "{full:?}");
+    leave_room(&store, 1000).await;
+    store.step(write).await.unwrap();
+    let read = store.view(|tx| tx.protocol(|cx| Ok(cx.vault.get(b"key")?.map(|value| value.len()))));
+    assert_eq!(read.await.unwrap(), Some(BIG));
+}

@@ -92,9 +92,8 @@ impl Group {
         rose: bool,
         cx: &mut Context,
     ) -> Result<Received> {
-        let inner = Sealer::of(&self.state.keys, &self.place(), shared)
-            .and_then(|sealer| sealer.open_shared(shared))
-            .and_then(|inner| codec::decode(&inner));
+        let inner =
+            Sealer::of(&self.state.keys, &self.place(), shared).and_then(|sealer| sealer.open_shared(shared));
         let inner = match inner {
             Ok(inner) => inner,
             Err(Error::Peer(fault)) => return self.unopened(entry.seat, fault, cx),
@@ -140,7 +139,7 @@ impl Group {
             let aad = self.aad(author.device);
             let plaintext = self.scheme()?.open(&self.room(account), &aad, &incoming, cx)?;
             let body: ChatBody = codec::decode(&plaintext)?;
-            let content = Content::decode(body.content.as_slice())?;
+            let content = Content::decode(&body.content.0)?;
             Ok((body, content))
         })?;
         let (body, content) = match opened {
@@ -159,24 +158,24 @@ impl Group {
             sent_at: body.sent_at,
             epoch: self.epoch(),
             view: self.check_view(&body.view, cx)?,
-            gap: known.is_some_and(|known| body.last > known),
+            gap: known.is_some_and(|known| body.last() > known),
         }))
     }
 
     fn check_view(&self, view: &View, cx: &mut Context) -> Result<ViewCheck> {
         let mut relay = self.incarnation(cx)?;
-        match relay.admit(view.incarnation) {
+        match relay.admit(view.incarnation()) {
             Claim::Refused => return Ok(ViewCheck::Differs),
             Claim::Higher => self.save_incarnation(&relay, cx)?,
             Claim::Known => {}
         }
-        let same_log = relay.stated == view.incarnation;
-        if same_log && view.entry > self.state.cursor {
+        let same_log = relay.stated == view.incarnation();
+        if same_log && view.entry.0 > self.state.cursor {
             // Seen before it was written: the log is in another order there.
             return Ok(ViewCheck::Differs);
         }
-        let own: Option<Digest> = load(cx.vault, &self.entry_row(Row::View, view.entry))?;
-        Ok(match own.filter(|_| same_log && view.entry > 0) {
+        let own: Option<Digest> = load(cx.vault, &self.entry_row(Row::View, view.entry.0))?;
+        Ok(match own.filter(|_| same_log && view.entry.0 > 0) {
             None => ViewCheck::Unchecked,
             Some(own) if short(own.as_bytes()) == view.hash => ViewCheck::Same,
             Some(_) => ViewCheck::Differs,

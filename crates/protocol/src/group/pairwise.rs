@@ -3,24 +3,16 @@
 //! A message is authenticated by the session: deniable, no proof for third parties.
 
 use super::cipher::{GroupCipher, Promise, Received, Room, Sealed};
-use super::message::{Aad, Chat};
+use super::message::{Aad, Chat, KeyName};
 use crate::codec;
 use crate::labels;
 use crate::primitives::secret::{AeadKey, MessageKey, Secret, Seed};
 use crate::primitives::sign::SigningKey;
 use crate::primitives::{aead, kdf};
 use crate::{Context, DeviceId, Digest, GroupId, PeerFault, Result, session};
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 pub(super) enum Pairwise {}
-
-/// What goes through a session: the content key, bound to the content.
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct ContentKey {
-    key: Secret<MessageKey>,
-    chat: Digest,
-}
 
 impl GroupCipher for Pairwise {
     const PROMISE: Promise = Promise { devices: 100, signed: false };
@@ -40,14 +32,12 @@ impl GroupCipher for Pairwise {
         let bound = aad.bytes(0)?;
         let key = Secret::<MessageKey>::random(cx);
         let sealed = aead::seal(aead_key(&key, salt, &bound), &bound, plaintext)?;
-        let chat = Chat { counter: 0, commitment: Some(commitment(&key, &bound)), sealed: sealed.into() };
-        let content = ContentKey { key, chat: digest(&chat)? };
-        let payload = Zeroizing::new(codec::encode(&content)?);
+        let chat = Chat { key: KeyName::Committed(commitment(&key, &bound)), sealed: sealed.into() };
+        let slice_aad = slice_aad(&bound, &chat)?;
         let mut slices = Vec::new();
         for device in room.others().collect::<Vec<_>>() {
             let peer = room.roster.peer(device).ok_or(PeerFault::RosterMismatch)?;
-            let bound = slice_aad(&bound);
-            slices.push((device, session::seal(room.account, &peer, &bound, &payload, cx)?));
+            slices.push((device, session::seal(&peer, salt, &slice_aad, key.expose(), cx)?));
         }
         Ok(Sealed { chat, slices })
     }
@@ -57,9 +47,11 @@ impl GroupCipher for Pairwise {
         let bound = aad.bytes(0)?;
         let slice = received.slice.ok_or(PeerFault::NoSlice)?;
         let peer = room.roster.peer(received.sender).ok_or(PeerFault::RosterMismatch)?;
-        let payload = session::open(room.account, &peer, &slice_aad(&bound), slice, cx)?;
-        let ContentKey { key, chat: named } = codec::decode(&payload)?;
-        if named != digest(chat)? || chat.commitment != Some(commitment(&key, &bound)) || chat.counter != 0 {
+        let payload =
+            session::open(room.account, &peer, received.salt, &slice_aad(&bound, chat)?, slice, cx)?;
+        let key: Secret<MessageKey> = codec::decode(&payload)?;
+        let KeyName::Committed(named) = &chat.key else { return Err(PeerFault::Malformed.into()) };
+        if *named != commitment(&key, &bound) {
             return Err(PeerFault::HashMismatch.into());
         }
         aead::open(&aead_key(&key, received.salt, &bound), &bound, chat.sealed.as_slice())
@@ -88,10 +80,8 @@ fn commitment(key: &Secret<MessageKey>, bound: &[u8]) -> Digest {
     kdf::hash(labels::KEY_COMMITMENT, &[key.expose(), bound])
 }
 
-fn digest(chat: &Chat) -> Result<Digest> {
-    Ok(kdf::hash(labels::PAIRWISE_CONTENT, &[&codec::encode(chat)?]))
-}
-
-fn slice_aad(bound: &[u8]) -> Vec<u8> {
-    [labels::PAIRWISE_SLICE.0.as_bytes(), bound].concat()
+/// A slice is the content key, and opens only beside the content that it was made for.
+fn slice_aad(bound: &[u8], chat: &Chat) -> Result<Vec<u8>> {
+    let content = kdf::hash(labels::PAIRWISE_CONTENT, &[&codec::encode(chat)?]);
+    Ok([labels::PAIRWISE_SLICE.0.as_bytes(), bound, content.as_bytes()].concat())
 }

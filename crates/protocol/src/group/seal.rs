@@ -4,13 +4,13 @@
 //! file's concern.
 
 use super::epoch::EpochKeys;
-use crate::codec::{self, VLBytes};
+use crate::codec::{self, Decode};
 use crate::content::padded;
 use crate::primitives::secret::{AeadKey, Secret};
 use crate::primitives::{aead, kdf};
 use crate::roster::VERSION;
 use crate::{Context, Digest, GroupId, PeerFault, Result, SeatId, labels};
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use tls_codec::{TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 /// What the seal is bound to: every member knows it without any other message.
@@ -27,12 +27,6 @@ pub(super) struct Sealer<'a> {
     keys: &'a EpochKeys,
     place: Vec<u8>,
     salt: [u8; 16],
-}
-
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct Padded {
-    inner: VLBytes,
-    padding: VLBytes,
 }
 
 impl<'a> Sealer<'a> {
@@ -53,25 +47,27 @@ impl<'a> Sealer<'a> {
         &self.salt
     }
 
-    /// `version ‖ salt ‖ sealed`, padded inside.
+    /// `version ‖ salt ‖ sealed`, padded inside with zeros.
     pub(super) fn seal_shared(&self, inner: Vec<u8>) -> Result<Vec<u8>> {
-        let padding = vec![0; padded(inner.len()) - inner.len()];
-        let plaintext =
-            Zeroizing::new(codec::encode(&Padded { inner: inner.into(), padding: padding.into() })?);
+        let mut padded_inner = Zeroizing::new(inner);
+        let length = padded(padded_inner.len());
+        padded_inner.resize(length, 0);
         let mut shared = vec![VERSION];
         shared.extend_from_slice(&self.salt);
-        shared.extend(aead::seal(self.key(b"shared"), &self.place, &plaintext)?);
+        shared.extend(aead::seal(self.key(b"shared"), &self.place, &padded_inner)?);
         Ok(shared)
     }
 
-    pub(super) fn open_shared(&self, shared: &[u8]) -> Result<Vec<u8>> {
+    /// What was padded says itself where it ends.
+    pub(super) fn open_shared<T: Decode>(&self, shared: &[u8]) -> Result<T> {
         let sealed = shared.get(17..).ok_or(PeerFault::Malformed)?;
         let plaintext = aead::open(&self.key(b"shared"), &self.place, sealed)?;
-        let Padded { inner, padding } = codec::decode(&plaintext)?;
-        if padding.as_slice().iter().any(|byte| *byte != 0) {
+        let (inner, padding) = codec::decode_prefix(&plaintext)?;
+        let length = plaintext.len() - padding.len();
+        if plaintext.len() != padded(length) || padding.iter().any(|byte| *byte != 0) {
             return Err(PeerFault::Malformed.into());
         }
-        Ok(inner.into())
+        Ok(inner)
     }
 
     pub(super) fn seal_slice(&self, seat: &SeatId, plaintext: &[u8]) -> Result<Vec<u8>> {

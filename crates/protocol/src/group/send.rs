@@ -4,7 +4,7 @@ use super::cipher::Sealed;
 use super::message::{Aad, ChatBody, View};
 use super::seal::Sealer;
 use super::{Bundles, Group, Inner, Need, Pending, PendingChat, PendingWhat, Post, SLICE_SEALED, Slice};
-use crate::codec;
+use crate::codec::{self, Count, Rest};
 use crate::content::Content;
 use crate::identity::Account;
 use crate::primitives::kdf;
@@ -51,8 +51,8 @@ impl Group {
             id,
             sent_at: cx.now,
             view,
-            last: self.state.last_message,
-            content: content.encode()?.into(),
+            since: Count(self.since_last(&view)),
+            content: Rest(content.encode()?),
         };
         let body = Zeroizing::new(codec::encode(&body)?);
         let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
@@ -64,7 +64,7 @@ impl Group {
         let slices = slices.into_iter().map(|(device, bytes)| self.sealed_slice(&sealer, device, &bytes));
         let slices = sorted(slices.collect::<Result<_>>()?);
         let hash = kdf::sha256(&shared);
-        let incarnation = view.incarnation;
+        let incarnation = view.incarnation();
         let pending = Pending { hash, what: PendingWhat::Chat(PendingChat { id, incarnation, handed }) };
         save(cx.vault, &self.row(Row::Pending), &pending)?;
         let at_turn = self.state.turn;
@@ -88,7 +88,14 @@ impl Group {
             0 => (self.state.cursor, short(self.state.view.as_bytes())),
             _ => (0, [0; 16]),
         };
-        Ok(View { incarnation: relay.stated, entry, hash })
+        Ok(View::new(relay.stated, entry, hash))
+    }
+
+    fn since_last(&self, view: &View) -> u64 {
+        match self.state.last_message {
+            0 => 0,
+            last => (view.entry.0 + 1).saturating_sub(last),
+        }
     }
 }
 

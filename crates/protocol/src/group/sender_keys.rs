@@ -7,8 +7,8 @@
 //! A message is signed inside the seal, over associated data, a commitment to its key, and the content.
 
 use super::cipher::{GroupCipher, Promise, Received, Room, Sealed};
-use super::message::{Aad, Chat};
-use crate::codec;
+use super::message::{Aad, Chat, KeyName};
+use crate::codec::{self, Count, Rest};
 use crate::labels;
 use crate::primitives::secret::{AeadKey, ChainKey, HealRoot, MessageKey, Secret, Seed};
 use crate::primitives::sign::{Signature, SigningKey, VerifyingKey};
@@ -31,11 +31,11 @@ pub(super) struct Chain {
     next: u64,
 }
 
-/// The inside of a message: content bytes and the sender's signature.
+/// The inside of a message: the sender's signature and what it says.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Signed {
-    body: codec::VLBytes,
     signature: Signature,
+    body: Rest,
 }
 
 impl GroupCipher for SenderKeys {
@@ -63,48 +63,50 @@ impl GroupCipher for SenderKeys {
         let mut slices = Vec::new();
         for device in lacking(room, cx)? {
             let peer = room.roster.peer(device).ok_or(PeerFault::RosterMismatch)?;
-            slices.push((device, session::seal(room.account, &peer, &slice_aad(aad)?, &distribution, cx)?));
+            slices.push((device, session::seal(&peer, salt, &slice_aad(aad)?, &distribution, cx)?));
         }
         let counter = chain.next;
         let bound = aad.bytes(counter)?;
         let (message_key, commitment) = chain.advance(salt, &bound);
         let signature = signing.sign(labels::CHAT_SIGNATURE, &signed(&bound, &commitment, plaintext));
-        let inside = Zeroizing::new(codec::encode(&Signed { body: plaintext.into(), signature })?);
+        let inside = Zeroizing::new(codec::encode(&Signed { signature, body: Rest(plaintext.to_vec()) })?);
         let sealed = aead::seal(message_key, &bound, &inside)?.into();
         save(cx.vault, &row, &chain)?;
-        Ok(Sealed { chat: Chat { counter, commitment: None, sealed }, slices })
+        Ok(Sealed { chat: Chat { key: KeyName::Chain(Count(counter)), sealed }, slices })
     }
 
     fn open(room: &Room, aad: &Aad, received: &Received, cx: &mut Context) -> Result<Zeroizing<Vec<u8>>> {
         let chat = received.chat;
+        let KeyName::Chain(Count(counter)) = chat.key else { return Err(PeerFault::Malformed.into()) };
         let row = chain_row(&aad.group, &received.sender);
         let mut chain = match received.slice {
             Some(slice) => {
                 let peer = room.roster.peer(received.sender).ok_or(PeerFault::RosterMismatch)?;
-                let distribution = session::open(room.account, &peer, &slice_aad(aad)?, slice, cx)?;
+                let distribution =
+                    session::open(room.account, &peer, received.salt, &slice_aad(aad)?, slice, cx)?;
                 codec::decode::<Chain>(&distribution)?
             }
             None => load::<Chain>(cx.vault, &row)?.ok_or(PeerFault::NoSlice)?,
         };
-        if chat.counter < chain.next {
+        if counter < chain.next {
             return Err(PeerFault::Duplicate.into());
         }
-        if chat.counter - chain.next > MAX_JUMP {
+        if counter - chain.next > MAX_JUMP {
             return Err(PeerFault::TooFarAhead.into());
         }
         // Numbers in between belong to posts that the relay refused: in the order of the log they can't come any more.
-        while chain.next < chat.counter {
+        while chain.next < counter {
             chain.skip();
         }
-        let bound = aad.bytes(chat.counter)?;
+        let bound = aad.bytes(counter)?;
         let (message_key, commitment) = chain.advance(received.salt, &bound);
         let inside = aead::open(&message_key, &bound, chat.sealed.as_slice())?;
-        let Signed { body, signature } = codec::decode(&inside)?;
+        let Signed { signature, body: Rest(body) } = codec::decode(&inside)?;
         let author: VerifyingKey =
             room.roster.leaf(received.sender).ok_or(PeerFault::RosterMismatch)?.signing()?;
-        author.verify(labels::CHAT_SIGNATURE, &signed(&bound, &commitment, body.as_slice()), &signature)?;
+        author.verify(labels::CHAT_SIGNATURE, &signed(&bound, &commitment, &body), &signature)?;
         save(cx.vault, &row, &chain)?;
-        Ok(Zeroizing::new(body.into()))
+        Ok(Zeroizing::new(body))
     }
 
     fn delivered(group: &GroupId, handed: &[DeviceId], cx: &mut Context) -> Result<()> {

@@ -12,11 +12,12 @@ use super::{
     replenish,
 };
 use crate::fuzzing::{Run, canonical};
-use crate::identity::{Account, Handle};
+use crate::identity::{Account, Handle, PeerDevice};
 use crate::testing::Bench;
 use crate::vault::Row;
-use crate::{Found, Vault};
+use crate::{Context, Found, Result, Vault};
 use std::sync::OnceLock;
+use zeroize::Zeroizing;
 
 /// A bundle as it was published, or its body.
 pub(crate) fn bundle(bytes: &[u8]) -> bool {
@@ -62,12 +63,12 @@ pub(crate) fn open(bytes: &[u8]) -> bool {
     let pair = pair();
     let mut bench = pair.at_sean.clone();
     let before = rows(&bench);
-    let opened = super::open(&pair.sean, &pair.mike.as_peer(), AAD, bytes, &mut bench.cx());
+    let opened = open_salted(&pair.sean, &pair.mike.as_peer(), AAD, bytes, &mut bench.cx());
     match opened {
         Ok(text) => {
             assert!(pair.on_their_way.iter().any(|sent| sent == bytes), "nothing opens that was not sent");
             assert!(text.starts_with(b"message "));
-            let again = super::open(&pair.sean, &pair.mike.as_peer(), AAD, bytes, &mut bench.cx());
+            let again = open_salted(&pair.sean, &pair.mike.as_peer(), AAD, bytes, &mut bench.cx());
             assert!(again.is_err(), "nothing opens twice");
             true
         }
@@ -76,6 +77,30 @@ pub(crate) fn open(bytes: &[u8]) -> bool {
             false
         }
     }
+}
+
+/// Seals a message; behind it stands the salt that its post would carry.
+pub(super) fn seal_salted(
+    peer: &PeerDevice,
+    aad: &[u8],
+    plaintext: &[u8],
+    cx: &mut Context,
+) -> Result<Vec<u8>> {
+    let salt = cx.random();
+    let message = super::seal(peer, &salt, aad, plaintext, cx)?;
+    Ok([&message[..], &salt].concat())
+}
+
+/// Opens what [`seal_salted`] made; where there is no room for a salt, it is zeros.
+pub(super) fn open_salted(
+    account: &Account,
+    peer: &PeerDevice,
+    aad: &[u8],
+    salted: &[u8],
+    cx: &mut Context,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let (message, salt) = salted.split_last_chunk().unwrap_or((salted, &[0; 16]));
+    super::open(account, peer, salt, aad, message, cx)
 }
 
 /// A letter, sealed.
@@ -131,12 +156,12 @@ fn pair() -> &'static Pair {
         let mut sent: Vec<Vec<u8>> = (0..6)
             .map(|number| {
                 let text = format!("message {number}");
-                at_mike.step(|cx| super::seal(&mike, &peer, AAD, text.as_bytes(), cx)).unwrap()
+                at_mike.step(|cx| seal_salted(&peer, AAD, text.as_bytes(), cx)).unwrap()
             })
             .collect();
         for taken in [4, 0] {
             let message = sent.remove(taken);
-            at_sean.step(|cx| super::open(&sean, &mike.as_peer(), AAD, &message, cx)).unwrap();
+            at_sean.step(|cx| open_salted(&sean, &mike.as_peer(), AAD, &message, cx)).unwrap();
         }
         let now = at_sean.now;
         Pair { mike, sean, published, at_sean, at_mike, on_their_way: sent, now }

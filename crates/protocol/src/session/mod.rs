@@ -26,7 +26,7 @@ pub use prekeys::{
     Freshness, JoinSecret, Publication, Stock, forget_join_key, freshness, join_secret, replenish,
 };
 
-use crate::codec::{self, VLBytes};
+use crate::codec::{self, Rest, VLBytes};
 use crate::identity::{Account, PeerDevice};
 use crate::primitives::secret::{AeadKey, MessageKey, Secret};
 use crate::primitives::{aead, kdf};
@@ -51,7 +51,7 @@ const VERSION: u8 = 1;
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 struct Message {
     head: Head,
-    sealed: VLBytes,
+    sealed: Rest,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -60,7 +60,6 @@ struct Head {
     session: SessionId,
     header: Header,
     first: Option<FirstHeader>,
-    salt: [u8; 16],
 }
 
 #[derive(TlsSize, TlsSerialize)]
@@ -96,13 +95,14 @@ pub fn start(
     Sessions::load(&peer.device, cx)?.activate(id, &peer.device, cx)
 }
 
-/// Seals `plaintext` to `peer`; only together with the same `aad` does it open.
+/// Seals `plaintext` to `peer`; only together with the same `salt` and `aad` does it open. The salt is random, fresh with
+/// every post, and not part of the message: a restored store never seals twice under one key.
 ///
 /// # Errors
 /// `BundleNeeded` if there is no session, or only one that was never answered.
 pub fn seal(
-    _account: &Account,
     peer: &PeerDevice,
+    salt: &[u8; 16],
     aad: &[u8],
     plaintext: &[u8],
     cx: &mut Context,
@@ -118,10 +118,9 @@ pub fn seal(
         State::Unanswered => Some(record::load_first(&scope, cx)?),
         State::Answered => None,
     };
-    let head = Head { version: VERSION, session: id, header, first, salt: cx.random() };
+    let head = Head { version: VERSION, session: id, header, first };
     let associated = associated_data(&session.ad, &head, aad)?;
-    let key = aead_key(&key, &head.salt);
-    let sealed = aead::seal(key, &associated, plaintext)?.into();
+    let sealed = Rest(aead::seal(aead_key(&key, salt), &associated, plaintext)?);
     session.save(&scope, cx)?;
     codec::encode(&Message { head, sealed })
 }
@@ -134,6 +133,7 @@ pub fn seal(
 pub fn open(
     account: &Account,
     peer: &PeerDevice,
+    salt: &[u8; 16],
     aad: &[u8],
     message: &[u8],
     cx: &mut Context,
@@ -142,7 +142,7 @@ pub fn open(
         let empty = message.is_empty();
         return Err(if empty { PeerFault::Malformed } else { PeerFault::UnknownVersion }.into());
     }
-    let Message { head, sealed } = codec::decode(message)?;
+    let Message { head, sealed: Rest(sealed) } = codec::decode(message)?;
     let sessions = Sessions::load(&peer.device, cx)?;
     let scope = head.session.scope(&peer.device);
     let (mut session, new) = match &head.first {
@@ -150,7 +150,7 @@ pub fn open(
         Some(first) => (respond(account, peer, &head, first, cx)?, Some(first)),
         None => return Err(PeerFault::UnknownSession.into()),
     };
-    let plaintext = open_in(&mut session, &scope, &head, aad, sealed.as_slice(), cx)?;
+    let plaintext = open_in(&mut session, &scope, &Incoming { head: &head, salt, aad, sealed: &sealed }, cx)?;
     // The message is authentic from here on; nothing has been written before.
     if let Some(first) = new {
         first.accept(cx)?;
@@ -188,23 +188,30 @@ fn respond(
     Ok(Session::new(agreed.ratchet, agreed.ad, State::Answered, cx.now))
 }
 
+/// A message to be opened.
+struct Incoming<'a> {
+    head: &'a Head,
+    salt: &'a [u8; 16],
+    aad: &'a [u8],
+    sealed: &'a [u8],
+}
+
 fn open_in(
     session: &mut Session,
     scope: &[u8],
-    head: &Head,
-    aad: &[u8],
-    sealed: &[u8],
+    incoming: &Incoming,
     cx: &mut Context,
 ) -> Result<Zeroizing<Vec<u8>>> {
+    let Incoming { head, salt, aad, sealed } = *incoming;
     let associated = associated_data(&session.ad, head, aad)?;
-    let Header { ratchet, number, .. } = head.header;
+    let (ratchet, number) = (head.header.ratchet, head.header.number()?);
     if let Some(key) = skipped::find(scope, &ratchet, number, cx)? {
-        let plaintext = aead::open(&aead_key(&key, &head.salt), &associated, sealed)?;
+        let plaintext = aead::open(&aead_key(&key, salt), &associated, sealed)?;
         session.line.remove(scope, &ratchet, number, cx)?;
         return Ok(plaintext);
     }
     let received = session.ratchet.receive(&head.header)?;
-    let plaintext = aead::open(&aead_key(&received.key, &head.salt), &associated, sealed)?;
+    let plaintext = aead::open(&aead_key(&received.key, salt), &associated, sealed)?;
     session.line.keep(scope, received.skipped, cx)?;
     Ok(plaintext)
 }
@@ -214,7 +221,6 @@ fn associated_data(handshake: &Digest, head: &Head, caller: &[u8]) -> Result<Vec
     codec::encode(&AssociatedData { handshake: *handshake, head, caller: caller.into() })
 }
 
-/// The salt is fresh with every message, so that a restored store never seals twice under one key.
 fn aead_key(key: &Secret<MessageKey>, salt: &[u8; 16]) -> Secret<AeadKey> {
     kdf::derive(key.expose(), salt, labels::SESSION_MESSAGE, &[])
 }

@@ -4,6 +4,7 @@
 //! ratchet key is made at the next send, not at the receipt that makes it possible: it is fresher, and receiving is cheaper.
 
 use super::chain::Chain;
+use crate::codec::Count;
 use crate::primitives::dh::{DhPublic, DhSecret};
 use crate::primitives::kdf;
 use crate::primitives::secret::{ChainKey, MessageKey, RootKey, Secret};
@@ -32,8 +33,8 @@ pub(super) struct Ratchet {
 #[derive(Clone, Copy, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Header {
     pub(super) ratchet: DhPublic,
-    pub(super) previous: u32,
-    pub(super) number: u32,
+    pub(super) previous: Count,
+    pub(super) number: Count,
 }
 
 /// A message key that was passed over.
@@ -47,6 +48,18 @@ pub(super) struct SkippedKey {
 pub(super) struct Received {
     pub(super) key: Secret<MessageKey>,
     pub(super) skipped: VecDeque<SkippedKey>,
+}
+
+impl Header {
+    /// The message's place in its chain.
+    pub(super) fn number(&self) -> Result<u32> {
+        place(self.number)
+    }
+}
+
+/// Chains are shorter than the form of their numbers allows.
+fn place(count: Count) -> Result<u32> {
+    u32::try_from(count.0).map_err(|_| PeerFault::TooFarAhead.into())
 }
 
 impl Ratchet {
@@ -77,7 +90,8 @@ impl Ratchet {
         let (number, key) = chain.step()?;
         self.sending = Some(chain);
         let ratchet = *self.own.as_ref().ok_or(Error::CorruptStore)?.public();
-        Ok((Header { ratchet, previous: self.previous, number }, key))
+        let (previous, number) = (Count(self.previous.into()), Count(number.into()));
+        Ok((Header { ratchet, previous, number }, key))
     }
 
     /// The key that `header` means.
@@ -92,14 +106,15 @@ impl Ratchet {
             if self.past.contains(&header.ratchet) {
                 return Err(PeerFault::Duplicate.into());
             }
-            self.skip_to(header.previous, &mut skipped)?;
+            self.skip_to(place(header.previous)?, &mut skipped)?;
             self.turn(header.ratchet)?;
         }
         let next = self.receiving.as_ref().map_or(0, Chain::next);
-        if header.number < next {
+        let number = header.number()?;
+        if number < next {
             return Err(PeerFault::Duplicate.into());
         }
-        self.skip_to(header.number, &mut skipped)?;
+        self.skip_to(number, &mut skipped)?;
         let (_, key) = self.receiving.as_mut().ok_or(Error::CorruptStore)?.step()?;
         Ok(Received { key, skipped })
     }

@@ -19,8 +19,6 @@ pub(crate) use seeds::seeds;
 
 use super::letter::Body as LetterBody;
 use super::message::{Chat, ChatBody};
-use super::pairwise::ContentKey;
-use super::seal::Padded;
 use super::sender_keys::{Chain, Signed};
 use super::welcome::{SignedWelcome, Welcome, WelcomeSlice};
 use super::world::World;
@@ -30,17 +28,16 @@ use crate::roster::{LeafSecrets, RosterBody};
 use crate::vault::Row;
 use std::sync::OnceLock;
 
-/// The shared part of an entry, opened: padded, and what is inside.
+/// The shared part of an entry, opened, and a message inside.
 pub(crate) fn shared_part(bytes: &[u8]) -> bool {
-    let (padded, chat) = (canonical::<Padded>(bytes), canonical::<Chat>(bytes));
-    canonical::<Inner>(bytes) || padded || chat
+    let chat = canonical::<Chat>(bytes);
+    canonical::<Inner>(bytes) || chat
 }
 
-/// What a cipher carries: the body of a message, signed or behind a content key, or a key handed out.
+/// What a cipher carries: the body of a message, signed or not, or a key handed out.
 pub(crate) fn chat_body(bytes: &[u8]) -> bool {
-    let (signed, key, chain) =
-        (canonical::<Signed>(bytes), canonical::<ContentKey>(bytes), canonical::<Chain>(bytes));
-    canonical::<ChatBody>(bytes) || signed || key || chain
+    let (signed, chain) = (canonical::<Signed>(bytes), canonical::<Chain>(bytes));
+    canonical::<ChatBody>(bytes) || signed || chain
 }
 
 /// A welcome as its newcomer gets it.

@@ -7,13 +7,13 @@ use super::super::world::World;
 use super::super::{Inner, Intent, Joining, Letter, PendingWhat, Post, Role, Scheme, open_letter};
 use super::super::{Pending, SLICE_WELCOME, letter};
 use super::template;
+use crate::codec::{Count, Rest};
 use crate::content::Content;
 use crate::primitives::secret::Secret;
 use crate::roster::{Body, Commit, LeaveRequest, SignedLeave};
 use crate::session::fuzzing::one_of_each_kind;
 use crate::vault::{Row, load};
 use crate::{Digest, MessageId, Timestamp, codec};
-use tls_codec::DeserializeBytes;
 
 type Seeds = Vec<(&'static str, Vec<u8>)>;
 
@@ -44,9 +44,9 @@ fn plain() -> Seeds {
     let body = ChatBody {
         id: MessageId([3; 16]),
         sent_at: Timestamp(1_790_000_000_000),
-        view: View { incarnation: 1, entry: 7, hash: [4; 16] },
-        last: 5,
-        content: text.as_slice().into(),
+        view: View::new(1, 7, [4; 16]),
+        since: Count(3),
+        content: Rest(text.clone()),
     };
     let intents = [
         Intent::Add(vec![crate::PersonId([1; 32])]),
@@ -173,9 +173,7 @@ fn pending(world: &mut World) -> Commit {
 fn inner(world: &mut World, post: &Post) -> Vec<u8> {
     let group = world.people[0].group();
     let sealer = super::super::seal::Sealer::of(&group.state.keys, &group.place(), &post.shared).unwrap();
-    let inner = sealer.open_shared(&post.shared).unwrap();
-    assert!(Inner::tls_deserialize_exact_bytes(&inner).is_ok());
-    inner
+    codec::encode(&sealer.open_shared::<Inner>(&post.shared).unwrap()).unwrap()
 }
 
 fn open_slice(world: &mut World, post: &Post, slice: &[u8]) -> Vec<u8> {

@@ -3,6 +3,7 @@
 mod conversation;
 mod hostile;
 mod restored;
+mod size;
 
 use super::world::World;
 use super::*;

@@ -6,6 +6,7 @@ mod property;
 mod ratchet;
 mod simultaneous;
 
+use super::fuzzing::{open_salted, seal_salted};
 use super::*;
 use crate::identity::Handle;
 use crate::testing::Bench;
@@ -60,8 +61,8 @@ impl Device {
     }
 
     fn try_seal(&mut self, to: &Device, text: &[u8]) -> Result<Vec<u8>> {
-        let (peer, account) = (to.peer(), &self.account);
-        self.bench.step(|cx| seal(account, &peer, AAD, text, cx))
+        let peer = to.peer();
+        self.bench.step(|cx| seal_salted(&peer, AAD, text, cx))
     }
 
     fn open(&mut self, from: &Device, message: &[u8]) -> Result<Vec<u8>> {
@@ -72,7 +73,7 @@ impl Device {
     /// Opens, and checks that a refusal has changed nothing, even before the transaction is rolled back.
     fn open_from(&mut self, peer: &PeerDevice, message: &[u8]) -> Result<Vec<u8>> {
         let before = rows(&self.bench);
-        let opened = open(&self.account, peer, AAD, message, &mut self.bench.cx());
+        let opened = open_salted(&self.account, peer, AAD, message, &mut self.bench.cx());
         if opened.is_err() {
             assert!(before == rows(&self.bench), "a refused message changed the vault");
         }

@@ -59,7 +59,7 @@ pub(crate) enum Row {
     FirstHeader = 14,
     /// A group's state: epoch keys, counters, view.
     Group = 20,
-    /// A group's roster.
+    /// A group's roster in one row, as stores had it first.
     Roster = 21,
     /// A group's own leaf secrets, current and pending.
     Leaf = 22,
@@ -73,6 +73,10 @@ pub(crate) enum Row {
     View = 24,
     /// The entry number of the last message of a sender.
     Counted = 25,
+    /// A group's roster without its members.
+    RosterHead = 28,
+    /// A member of a group's roster, by person.
+    Member = 29,
     /// Sender keys: a chain, by group and sender.
     Chain = 30,
     /// Sender keys: to whom the own chain was handed out.

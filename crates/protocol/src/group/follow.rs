@@ -315,8 +315,7 @@ impl Group {
             if replaced {
                 return Ok(Fate::Stranded(PeerFault::RolledBack));
             }
-            self.roster = after;
-            self.save_roster(cx)?;
+            self.move_to(after, cx)?;
             self.end(cx)?;
             return Ok(Fate::Removed);
         }
@@ -338,12 +337,11 @@ impl Group {
         for device in gone.iter().filter(|device| after.leaf(**device).is_some()) {
             retire(*device, cx)?;
         }
-        self.roster = after;
+        self.move_to(after, cx)?;
         self.state.leaving.retain(|leave| self.roster.member(leave.request.person).is_some());
         if let Some(leaf) = leaf {
             self.save_leaf(&leaf, cx)?;
         }
-        self.save_roster(cx)?;
         self.scheme()?.step(&self.room(account), seed.as_ref(), &self.state.commit, &gone, cx)?;
         Ok(Fate::Merged)
     }

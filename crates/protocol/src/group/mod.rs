@@ -187,7 +187,7 @@ impl Group {
         };
         let group = Self { id, state, roster };
         group.save_leaf(&secrets, cx)?;
-        group.save_roster(cx)?;
+        group.roster.save(None, cx)?;
         group.save(cx)?;
         Ok(group)
     }
@@ -198,8 +198,7 @@ impl Group {
     /// `NoSuchGroup`.
     pub fn load(id: &GroupId, cx: &mut Context) -> Result<Self> {
         let state = load(cx.vault, &key(Row::Group, &[id.as_bytes()]))?.ok_or(Misuse::NoSuchGroup)?;
-        let body = load(cx.vault, &key(Row::Roster, &[id.as_bytes()]))?.ok_or(Error::CorruptStore)?;
-        Ok(Self { id: *id, state, roster: Roster::stored(body)? })
+        Ok(Self { id: *id, state, roster: Roster::load(id, cx)? })
     }
 
     /// The group's id.
@@ -309,7 +308,7 @@ impl Group {
     /// Wipes everything about the group.
     pub fn forget(self, cx: &mut Context) -> Result<()> {
         self.wipe_keys(cx)?;
-        cx.vault.delete(&self.row(Row::Roster))?;
+        Roster::forget(&self.id, cx)?;
         Ok(cx.vault.delete(&self.row(Row::Group))?)
     }
 
@@ -355,8 +354,10 @@ impl Group {
         save(cx.vault, &self.row(Row::Group), &self.state)
     }
 
-    fn save_roster(&self, cx: &mut Context) -> Result<()> {
-        save(cx.vault, &self.row(Row::Roster), self.roster.body())
+    /// The roster that a commit led to.
+    fn move_to(&mut self, after: Roster, cx: &mut Context) -> Result<()> {
+        let before = std::mem::replace(&mut self.roster, after);
+        self.roster.save(Some(&before), cx)
     }
 
     fn save_leaf(&self, leaf: &LeafSecrets, cx: &mut Context) -> Result<()> {

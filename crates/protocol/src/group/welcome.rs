@@ -204,7 +204,7 @@ impl Joining {
             last_message: 0,
         };
         let group = Group { id: *id, state, roster };
-        group.save_roster(cx)?;
+        group.roster.save(None, cx)?;
         group.save_view(cx)?;
         group.save(cx)?;
         Ok(group)

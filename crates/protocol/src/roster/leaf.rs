@@ -12,7 +12,7 @@ use crate::session::UnverifiedJoinKey;
 use crate::{Context, DeviceId, GroupId, PeerFault, PersonId, Result, SeatId};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
-#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct Leaf {
     pub(crate) device: DeviceId,
     pub(crate) seat: SeatId,
@@ -21,7 +21,7 @@ pub(crate) struct Leaf {
     pub(crate) keys: LeafKeys,
 }
 
-#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[allow(clippy::large_enum_variant, reason = "every leaf comes to be of the large variant at its first heal")]
 #[repr(u8)]
 pub(crate) enum LeafKeys {
@@ -32,7 +32,7 @@ pub(crate) enum LeafKeys {
 }
 
 /// A leaf that its device made itself.
-#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(crate) struct Renewed {
     pub(crate) kem: XWingPublic,
     pub(crate) signing: VerifyingKey,

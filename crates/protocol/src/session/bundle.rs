@@ -79,7 +79,7 @@ pub(super) enum JoinKind {
 macro_rules! unverified {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+        #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
         pub struct $name(Signed);
 
         impl $name {
@@ -251,7 +251,7 @@ impl JoinKey {
 }
 
 /// A signed body: the signature covers the bytes as transmitted.
-#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
+#[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 struct Signed {
     body: VLBytes,
     signature: Signature,

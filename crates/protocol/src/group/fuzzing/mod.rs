@@ -24,7 +24,7 @@ use super::welcome::{SignedWelcome, Welcome, WelcomeSlice};
 use super::world::World;
 use super::{Home, Inner, Joining, Pending, Scheme, State};
 use crate::fuzzing::{Run, canonical};
-use crate::roster::{LeafSecrets, RosterBody};
+use crate::roster::{LeafSecrets, Member, RosterBody, RosterHead};
 use crate::vault::Row;
 use std::sync::OnceLock;
 
@@ -54,9 +54,11 @@ pub(crate) fn welcome(bytes: &[u8]) -> bool {
 /// This layer's rows of the vault; `None` for the others'.
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     let mark: Run = |value| value == [1];
-    let rows: [(Row, Run); 10] = [
+    let rows: [(Row, Run); 12] = [
         (Row::Group, canonical::<State>),
         (Row::Roster, canonical::<RosterBody>),
+        (Row::RosterHead, canonical::<RosterHead>),
+        (Row::Member, canonical::<Member>),
         (Row::Leaf, canonical::<LeafSecrets>),
         (Row::Pending, canonical::<Pending>),
         (Row::Joining, canonical::<Joining>),

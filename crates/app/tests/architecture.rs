@@ -9,13 +9,15 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use metadata::of_this_platform;
 
 /// Every crate of the workspace and what it may import of the others, tests aside.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("conclave", &["conclave-client", "conclave-relay"]),
     ("conclave-client", &["conclave-protocol", "conclave-wire"]),
     ("conclave-relay", &["conclave-wire"]),
     ("conclave-protocol", &[]),
     ("conclave-wire", &[]),
     ("conclave-fuzzing", &[]),
+    // Nothing imports the laboratory.
+    ("conclave-lab", &["conclave-client", "conclave-protocol", "conclave-relay", "conclave-wire"]),
 ];
 
 /// What must not be reachable from `protocol`, at any distance: it is synchronous and does no input or output.

@@ -346,6 +346,12 @@ impl Group {
         Ok(Fate::Merged)
     }
 
+    /// The roster that a commit led to.
+    fn move_to(&mut self, after: Roster, cx: &mut Context) -> Result<()> {
+        let before = std::mem::replace(&mut self.roster, after);
+        self.roster.save(Some(&before), cx)
+    }
+
     /// Devices whose leaf of this roster is not in the next: removed, or let in again.
     fn without_seat<'a>(&'a self, after: &'a Roster) -> impl Iterator<Item = DeviceId> + 'a {
         let gone = self.roster.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());

@@ -354,12 +354,6 @@ impl Group {
         save(cx.vault, &self.row(Row::Group), &self.state)
     }
 
-    /// The roster that a commit led to.
-    fn move_to(&mut self, after: Roster, cx: &mut Context) -> Result<()> {
-        let before = std::mem::replace(&mut self.roster, after);
-        self.roster.save(Some(&before), cx)
-    }
-
     fn save_leaf(&self, leaf: &LeafSecrets, cx: &mut Context) -> Result<()> {
         save(cx.vault, &self.row(Row::Leaf), leaf)
     }

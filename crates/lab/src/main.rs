@@ -1,0 +1,59 @@
+//! The `conclave-lab` command: prints what things cost, what is carried under load, or the whole table of figures.
+
+use clap::{Parser, Subcommand};
+use conclave_lab::figures::{self, Figure};
+use conclave_lab::measure::Extent;
+use conclave_lab::{Result, report};
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Measures Conclave beside its peers. Build it with --release, on a machine that does nothing else.
+#[derive(Parser)]
+#[command(name = "conclave-lab", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// Only as much as shows that the measurements work; the figures mean nothing.
+    #[arg(long, global = true)]
+    quick: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sessions and groups: time, bytes, rows.
+    Costs,
+    /// A relay and clients at work.
+    Load,
+    /// Everything, as the table that docs/schemes.md keeps.
+    Figures,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let extent = if cli.quick { Extent::Quick } else { Extent::Full };
+    match run(cli.command, extent).and_then(|figures| Ok(print(&figures)?)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nobody is left to tell if this fails.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command, extent: Extent) -> Result<Vec<Figure>> {
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        Ok(match command {
+            Command::Costs => report::costs(extent)?,
+            Command::Load => report::load(extent).await?,
+            Command::Figures => report::all(extent).await?,
+        })
+    })
+}
+
+fn print(figures: &[Figure]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(figures::markdown(figures).as_bytes())?;
+    out.flush()
+}

@@ -14,7 +14,7 @@ use crate::primitives::secret::{AeadKey, ChainKey, HealRoot, MessageKey, Secret,
 use crate::primitives::sign::{Signature, SigningKey, VerifyingKey};
 use crate::primitives::{aead, kdf};
 use crate::vault::{Row, key, load, save};
-use crate::{Context, DeviceId, Digest, Error, Found, GroupId, PeerFault, Result, session};
+use crate::{Context, DeviceId, Digest, Error, GroupId, PeerFault, Result, session};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
@@ -110,10 +110,14 @@ impl GroupCipher for SenderKeys {
     }
 
     fn delivered(group: &GroupId, handed: &[DeviceId], cx: &mut Context) -> Result<()> {
-        for device in handed {
-            cx.vault.put(&handed_row(group, device), &[1])?;
+        if handed.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let mut have = handed_out(group, cx)?;
+        have.extend_from_slice(handed);
+        have.sort_unstable();
+        have.dedup();
+        save(cx.vault, &handed_row(group), &have)
     }
 
     fn step(
@@ -126,7 +130,12 @@ impl GroupCipher for SenderKeys {
         let group = &room.roster.body().group;
         for device in gone {
             cx.vault.delete(&chain_row(group, device))?;
-            cx.vault.delete(&handed_row(group, device))?;
+        }
+        let mut have = handed_out(group, cx)?;
+        let before = have.len();
+        have.retain(|device| !gone.contains(device));
+        if have.len() != before {
+            save(cx.vault, &handed_row(group), &have)?;
         }
         for found in cx.vault.scan(&key(Row::Chain, &[group.as_bytes()]))? {
             let chain: Chain = codec::decode(&found.value).map_err(|_| Error::CorruptStore)?;
@@ -159,15 +168,15 @@ impl Chain {
     }
 }
 
-/// The devices that do not have this device's chain: one look at all that do, whatever the group's size.
+/// The devices that do not have this device's chain.
 fn lacking(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>> {
-    let handed_out = key(Row::HandedOut, &[room.roster.body().group.as_bytes()]);
-    let have = cx.vault.scan(&handed_out)?;
-    let has = |device: &DeviceId| {
-        let of = |found: &Found| found.key.get(handed_out.len()..).unwrap_or_default().cmp(device.as_bytes());
-        have.binary_search_by(of).is_ok()
-    };
-    Ok(room.others().filter(|device| !has(device)).collect())
+    let have = handed_out(&room.roster.body().group, cx)?;
+    Ok(room.others().filter(|device| have.binary_search(device).is_err()).collect())
+}
+
+/// The devices that have it, in order: one row, so that a message costs one look whatever the group's size.
+fn handed_out(group: &GroupId, cx: &Context) -> Result<Vec<DeviceId>> {
+    Ok(load(cx.vault, &handed_row(group))?.unwrap_or_default())
 }
 
 fn signed(bound: &[u8], commitment: &Digest, body: &[u8]) -> Vec<u8> {
@@ -182,6 +191,6 @@ fn chain_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
     key(Row::Chain, &[group.as_bytes(), device.as_bytes()])
 }
 
-fn handed_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
-    key(Row::HandedOut, &[group.as_bytes(), device.as_bytes()])
+fn handed_row(group: &GroupId) -> Vec<u8> {
+    key(Row::HandedOut, &[group.as_bytes()])
 }

@@ -4,7 +4,8 @@ use super::kdf;
 use super::secret::{Secret, SigningSeed};
 use crate::labels::Label;
 use crate::{Context, PeerFault, Result};
-use ed25519_dalek::Signer;
+use ed25519_dalek::hazmat::{ExpandedSecretKey, raw_sign};
+use sha2::Sha512;
 use tls_codec::{TlsDeserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// A public key, 32 bytes.
@@ -49,14 +50,19 @@ impl SigningKey {
 
     /// Signs `message` under `label`.
     pub(crate) fn sign(&self, label: Label, message: &[u8]) -> Signature {
-        let key = ed25519_dalek::SigningKey::from_bytes(self.seed.expose());
-        Signature(key.sign(kdf::hash(label, &[message]).as_bytes()).to_bytes())
+        self.sign_raw(kdf::hash(label, &[message]).as_bytes())
     }
 
     /// Signs bytes framed by somebody else's protocol (the relay's login), without a label of ours.
     pub fn sign_raw(&self, message: &[u8]) -> Signature {
-        let key = ed25519_dalek::SigningKey::from_bytes(self.seed.expose());
-        Signature(key.sign(message).to_bytes())
+        // The usual call computes the public half anew: a third of the time. A half that does not belong to the seed would
+        // give the seed away, so the two are never set apart: both are private, made at once and kept in one value.
+        let seed = ExpandedSecretKey::from(self.seed.expose());
+        match ed25519_dalek::VerifyingKey::from_bytes(&self.public.0) {
+            Ok(public) => Signature(raw_sign::<Sha512>(&seed, message, &public).to_bytes()),
+            // Nothing that was generated here is no point; were it one, this signature would verify nowhere.
+            Err(_) => Signature([0; 64]),
+        }
     }
 }
 

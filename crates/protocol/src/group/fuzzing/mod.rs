@@ -23,6 +23,7 @@ use super::sender_keys::{Chain, Signed};
 use super::welcome::{SignedWelcome, Welcome, WelcomeSlice};
 use super::world::World;
 use super::{Home, Inner, Joining, Pending, Scheme, State};
+use crate::DeviceId;
 use crate::fuzzing::{Run, canonical};
 use crate::roster::{LeafSecrets, Member, RosterBody, RosterHead};
 use crate::vault::Row;
@@ -65,7 +66,7 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
         (Row::View, canonical::<crate::Digest>),
         (Row::Counted, canonical::<u64>),
         (Row::Chain, canonical::<Chain>),
-        (Row::HandedOut, mark),
+        (Row::HandedOut, canonical::<Vec<DeviceId>>),
         (Row::AcceptedBase, mark),
     ];
     rows.iter().find(|(row, _)| *row as u8 == kind).map(|(_, read)| read(value))

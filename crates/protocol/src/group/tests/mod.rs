@@ -4,6 +4,7 @@ mod conversation;
 mod hostile;
 mod restored;
 mod size;
+mod transcript;
 
 use super::world::World;
 use super::*;

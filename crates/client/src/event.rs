@@ -156,15 +156,7 @@ impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Messages { conversation, count, missing, .. } => {
-                write!(f, "{conversation}: {count} new message{}", if *count == 1 { "" } else { "s" })?;
-                match missing {
-                    0 if *count < 2 => Ok(()),
-                    0 => write!(f, ", none missing"),
-                    _ => write!(
-                        f,
-                        "; {missing} older than the relay keeps them, or not readable here, are missing"
-                    ),
-                }
+                messages(f, conversation, *count, *missing)
             }
             // A chat of two goes by the other's name.
             Self::Joined { conversation, by, .. } if conversation == by => {
@@ -202,16 +194,7 @@ impl fmt::Display for Event {
                 write!(f, "the relay {relay} cannot be reached ({cause}); it is tried again by itself")
             }
             Self::RelayRestored { conversation, lost, changes, .. } => {
-                let entries = if *lost == 1 { "entry" } else { "entries" };
-                write!(
-                    f,
-                    "{conversation}: the relay was restored from a backup and lost {lost} {entries} seen here"
-                )?;
-                f.write_str(if *changes {
-                    ", changes of the group among them; members who had not seen those are let in again"
-                } else {
-                    "; who had not read them yet never will"
-                })
+                restored(f, conversation, *lost, *changes)
             }
             Self::TurnedAway { by, why } => write!(f, "{by} does not let you in by their link: {why}"),
             Self::Restored { conversation, .. } => {
@@ -222,4 +205,23 @@ impl fmt::Display for Event {
             }
         }
     }
+}
+
+fn messages(f: &mut fmt::Formatter<'_>, conversation: &str, count: u64, missing: u64) -> fmt::Result {
+    write!(f, "{conversation}: {count} new message{}", if count == 1 { "" } else { "s" })?;
+    match missing {
+        0 if count < 2 => Ok(()),
+        0 => write!(f, ", none missing"),
+        _ => write!(f, "; {missing} older than the relay keeps them, or not readable here, are missing"),
+    }
+}
+
+fn restored(f: &mut fmt::Formatter<'_>, conversation: &str, lost: u64, changes: bool) -> fmt::Result {
+    let entries = if lost == 1 { "entry" } else { "entries" };
+    write!(f, "{conversation}: the relay was restored from a backup and lost {lost} {entries} seen here")?;
+    f.write_str(if changes {
+        ", changes of the group among them; members who had not seen those are let in again"
+    } else {
+        "; who had not read them yet never will"
+    })
 }

@@ -1,12 +1,15 @@
 //! The grammar of the command line, and nothing else: what can be typed and how `--help` explains it.
 //! Scripts rely on it, so words are only ever added. What a command does stands in `commands`.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod group;
+mod relay;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use group::{GroupCommand, RoleName, SchemeName};
+pub(crate) use relay::{RegistrationMode, RelayArgs, RelayCommand, TlsMode};
+
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -126,73 +129,6 @@ pub(crate) struct UpArgs {
     pub(crate) relay: Option<String>,
 }
 
-/// `conclave relay`
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(crate) struct RelayArgs {
-    #[command(subcommand)]
-    pub(crate) command: Option<RelayCommand>,
-    /// Address to listen on; port 0 lets the system choose [default: 127.0.0.1:7400]
-    #[arg(long, value_name = "ADDR:PORT")]
-    pub(crate) listen: Option<SocketAddr>,
-    /// Who encrypts the way here [default: nobody, or the files if they are given]
-    #[arg(long, value_enum, value_name = "WHO")]
-    pub(crate) tls: Option<TlsMode>,
-    /// The certificate in PEM, and after it those that link it to a root
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tls_cert: Option<PathBuf>,
-    /// Its private key in PEM
-    #[arg(long, value_name = "FILE")]
-    pub(crate) tls_key: Option<PathBuf>,
-    /// Who may make an account here [default: open, or invite if a code is given]
-    #[arg(long, value_enum)]
-    pub(crate) registration: Option<RegistrationMode>,
-    /// A code that admits to registration (repeatable)
-    #[arg(long, value_name = "CODE")]
-    pub(crate) invite: Vec<String>,
-    /// The host in handles (`name@HOST`) [default: the address listened on]
-    #[arg(long, value_name = "HOST")]
-    pub(crate) host: Option<String>,
-    /// Days for which messages wait for a member who is away [default: 45]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
-    pub(crate) retention: Option<u32>,
-    /// Once, after the directory was put back from a copy that `relay backup` did not make
-    #[arg(long)]
-    pub(crate) restored: bool,
-}
-
-/// `conclave relay …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum RelayCommand {
-    /// Copy the relay's directory, key included, while the relay runs; start one from the copy to restore it
-    Backup {
-        /// A directory that is not there yet
-        #[arg(value_name = "DIR")]
-        to: PathBuf,
-    },
-}
-
-/// Who ends TLS, where no certificate's files are given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum TlsMode {
-    /// The relay, with a certificate of its own making: its address carries its id
-    SelfSigned,
-    /// A proxy in front of it, which this relay trusts to be there
-    Elsewhere,
-}
-
-/// Who may register.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RegistrationMode {
-    /// Everybody who can connect
-    Open,
-    /// Who knows one of the `--invite` codes
-    Invite,
-    /// Nobody
-    Closed,
-}
-
 /// `conclave account …`
 #[derive(Debug, Subcommand)]
 pub(crate) enum AccountCommand {
@@ -261,99 +197,6 @@ pub(crate) struct JoinArgs {
     /// The code their relay asks for, where it does
     #[arg(long, env = "CONCLAVE_INVITE", value_name = "CODE", hide_env_values = true)]
     pub(crate) invite: Option<String>,
-}
-
-/// `conclave group …`
-#[derive(Debug, Subcommand)]
-pub(crate) enum GroupCommand {
-    /// Make a group; prints its id
-    New {
-        /// What to call it
-        group: String,
-        /// How its messages are encrypted
-        #[arg(long, value_enum, default_value_t = SchemeName::SenderKeys)]
-        scheme: SchemeName,
-    },
-    /// Add people; they need not be online
-    Add {
-        /// Name or id
-        group: String,
-        /// Whom to add
-        #[arg(required = true)]
-        who: Vec<String>,
-    },
-    /// Remove people; they can read nothing from then on
-    Remove {
-        /// Name or id
-        group: String,
-        /// Whom to remove
-        #[arg(required = true)]
-        who: Vec<String>,
-    },
-    /// Leave a group; what was said stays readable here
-    Leave {
-        /// Name or id
-        group: String,
-    },
-    /// All groups
-    List,
-    /// Name, scheme, epoch and members
-    Info {
-        /// Name or id
-        group: String,
-    },
-    /// Give a group another name, for everybody in it
-    Rename {
-        /// Name or id
-        group: String,
-        /// The new name
-        name: String,
-    },
-    /// Bring fresh secrets into a group: what was stolen before opens nothing after
-    Heal {
-        /// Name or id
-        group: String,
-    },
-    /// Say what somebody may do
-    Role {
-        /// Name or id
-        group: String,
-        /// A member
-        who: String,
-        /// The new role
-        role: RoleName,
-    },
-}
-
-/// The schemes a group can be made with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SchemeName {
-    /// Through each pair's double ratchet (up to 100 devices)
-    Pairwise,
-    /// One ratcheting key per sender (up to 300 devices)
-    SenderKeys,
-    /// MLS (not available yet)
-    Tree,
-}
-
-impl SchemeName {
-    /// The scheme's name in data and in the grammar.
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Pairwise => "pairwise",
-            Self::SenderKeys => "sender-keys",
-            Self::Tree => "tree",
-        }
-    }
-}
-
-/// The roles a member can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum RoleName {
-    /// Talks, adds people, renames the group
-    Member,
-    /// Also removes people and gives roles
-    Administrator,
 }
 
 /// `conclave send`

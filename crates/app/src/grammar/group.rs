@@ -1,0 +1,96 @@
+//! What `conclave group` takes.
+
+use clap::{Subcommand, ValueEnum};
+
+/// `conclave group …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum GroupCommand {
+    /// Make a group; prints its id
+    New {
+        /// What to call it
+        group: String,
+        /// How its messages are encrypted
+        #[arg(long, value_enum, default_value_t = SchemeName::SenderKeys)]
+        scheme: SchemeName,
+    },
+    /// Add people; they need not be online
+    Add {
+        /// Name or id
+        group: String,
+        /// Whom to add
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Remove people; they can read nothing from then on
+    Remove {
+        /// Name or id
+        group: String,
+        /// Whom to remove
+        #[arg(required = true)]
+        who: Vec<String>,
+    },
+    /// Leave a group; what was said stays readable here
+    Leave {
+        /// Name or id
+        group: String,
+    },
+    /// All groups
+    List,
+    /// Name, scheme, epoch and members
+    Info {
+        /// Name or id
+        group: String,
+    },
+    /// Give a group another name, for everybody in it
+    Rename {
+        /// Name or id
+        group: String,
+        /// The new name
+        name: String,
+    },
+    /// Bring fresh secrets into a group: what was stolen before opens nothing after
+    Heal {
+        /// Name or id
+        group: String,
+    },
+    /// Say what somebody may do
+    Role {
+        /// Name or id
+        group: String,
+        /// A member
+        who: String,
+        /// The new role
+        role: RoleName,
+    },
+}
+
+/// The schemes a group can be made with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemeName {
+    /// Through each pair's double ratchet (up to 100 devices)
+    Pairwise,
+    /// One ratcheting key per sender (up to 300 devices)
+    SenderKeys,
+    /// MLS (not available yet)
+    Tree,
+}
+
+impl SchemeName {
+    /// The scheme's name in data and in the grammar.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Pairwise => "pairwise",
+            Self::SenderKeys => "sender-keys",
+            Self::Tree => "tree",
+        }
+    }
+}
+
+/// The roles a member can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RoleName {
+    /// Talks, adds people, renames the group
+    Member,
+    /// Also removes people and gives roles
+    Administrator,
+}

@@ -37,6 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const PAUSE: Duration = Duration::from_secs(1);
 /// A request has no body, and few headers.
 const REQUEST_BYTES: usize = 16 * 1024;
+/// Read from a WebSocket at once: each reading clears so much first, and most requests are small.
+const READ_BYTES: usize = 16 * 1024;
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
 const PLAIN_REFUSAL: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\
@@ -187,10 +189,12 @@ async fn connect(
         return (StatusCode::TOO_MANY_REQUESTS, "too many connections: try again later").into_response();
     };
     let Door { relay, stopping, alive } = door;
-    upgrade.max_message_size(limits::FRAME_BYTES).max_frame_size(limits::FRAME_BYTES).on_upgrade(
-        move |socket| async move {
+    upgrade
+        .read_buffer_size(READ_BYTES)
+        .max_message_size(limits::FRAME_BYTES)
+        .max_frame_size(limits::FRAME_BYTES)
+        .on_upgrade(move |socket| async move {
             connection::run(socket, relay, peer.ip(), stopping).await;
             drop((admitted, alive));
-        },
-    )
+        })
 }

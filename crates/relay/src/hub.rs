@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 
 use crate::storage::{Recent, SeatView};
 
-/// Entries kept of a channel that somebody follows.
-const RECENT_ENTRIES: usize = 64;
+/// Entries kept of a channel that somebody follows: whoever is further behind reads them from the storage, each alone.
+const RECENT_ENTRIES: usize = 512;
 const RECENT_BYTES: usize = 1024 * 1024;
 
 /// A seat in its channel.
@@ -58,6 +58,7 @@ pub(crate) struct Hub {
 /// A channel that somebody follows.
 #[derive(Default)]
 struct Line {
+    /// Up to here everything was heard of.
     head: u64,
     recent: BTreeMap<u64, Arc<Recent>>,
     bytes: usize,
@@ -86,24 +87,26 @@ impl Hub {
     }
 
     /// Tells all followers of an entry that is stored. Entries may come here in
-    /// another order than stored: readers take only what follows their cursor.
+    /// another order than stored: nobody is woken for one before those that
+    /// precede it are here, or each would have to read them from the storage.
     pub(crate) fn publish(&self, channel: ChannelId, entry: Recent) {
         let mut channels = locked(&self.channels);
         let Some(line) = channels.get_mut(&channel) else { return };
-        line.head = line.head.max(entry.number());
+        let number = entry.number();
         line.bytes += entry.bytes();
-        line.recent.insert(entry.number(), Arc::new(entry));
+        line.recent.insert(number, Arc::new(entry));
+        let news = line.advance(number);
         while line.recent.len() > RECENT_ENTRIES || line.bytes > RECENT_BYTES {
             let Some((_, oldest)) = line.recent.pop_first() else { break };
             line.bytes -= oldest.bytes();
         }
-        for (seat, mailbox) in &line.followers {
+        for (seat, mailbox) in line.followers.iter().filter(|_| news) {
             locked(&mailbox.places).insert((channel, *seat));
             mailbox.notify.notify_one();
         }
     }
 
-    /// The last entry heard of, 0 if none since somebody follows.
+    /// The last entry up to which all were heard of, 0 if none since somebody follows.
     pub(crate) fn head(&self, channel: &ChannelId) -> u64 {
         locked(&self.channels).get(channel).map_or(0, |line| line.head)
     }
@@ -165,6 +168,67 @@ impl Hub {
     }
 }
 
+impl Line {
+    /// Whether an entry that came leads further.
+    fn advance(&mut self, number: u64) -> bool {
+        let before = self.head;
+        // What is missing for so long is not waited for any more.
+        if self.head == 0 || number > self.head + RECENT_ENTRIES as u64 / 2 {
+            self.head = self.head.max(number);
+        }
+        while self.recent.contains_key(&(self.head + 1)) {
+            self.head += 1;
+        }
+        self.head > before
+    }
+}
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::{Acceptance, PostOp};
+    use bytes::Bytes;
+
+    const CHANNEL: ChannelId = ChannelId::new([1; 16]);
+    const VIEW: SeatView = SeatView { seat: SeatId::new([2; 16]), opened: 0, closed: None };
+
+    fn entry(number: u64) -> Recent {
+        let post = PostOp {
+            channel: CHANNEL,
+            seat: SeatId::new([3; 16]),
+            token: [0; 32],
+            number,
+            at_turn: 0,
+            takes_turn: false,
+            hash: [0; 32],
+            shared: Bytes::from_static(b"sealed"),
+            slices: Bytes::new(),
+            opens: Vec::new(),
+            closes: Vec::new(),
+            letters: Vec::new(),
+            at: 5,
+        };
+        Recent::new(&post, &Acceptance { entry: number, turn: 0, at: 5, repeated: false })
+    }
+
+    #[test]
+    fn nobody_is_woken_before_what_precedes_an_entry_is_here_but_for_what_never_comes() {
+        let (hub, mailbox) = (Hub::default(), Arc::<Mailbox>::default());
+        hub.follow((CHANNEL, VIEW.seat), &mailbox);
+        let woken = |number| {
+            hub.publish(CHANNEL, entry(number));
+            !mailbox.take_places().is_empty()
+        };
+        assert_eq!([7, 9, 10, 8].map(woken), [true, false, false, true]);
+        assert_eq!(hub.head(&CHANNEL), 10);
+        let read: Vec<_> = hub.recent(&CHANNEL, 7, &VIEW, 0).iter().map(|entry| entry.number).collect();
+        assert_eq!(read, [8, 9, 10]);
+        let far = 12 + RECENT_ENTRIES as u64 / 2;
+        assert_eq!([12, far].map(woken), [false, true], "the eleventh is lost");
+        assert_eq!(hub.head(&CHANNEL), far);
+    }
 }

@@ -10,7 +10,7 @@ use super::{Failure, SqlTables, StorageError, bytes_at, int, uint_at};
 /// An entry's key: its channel's above, its number below.
 const NUMBER_BITS: u32 = 32;
 /// Slices lie in blocks of about this size; one large slice has its own.
-const BLOCK_BYTES: usize = 16 * 1024;
+const BLOCK_BYTES: usize = 64 * 1024;
 
 const CHANNEL: &str = "SELECT key, channel, head, turn, open_seats, floor, dropped FROM channels";
 const SEAT: &str = "SELECT seat, token, claim, opened, after, closed, cursor,
@@ -21,8 +21,9 @@ const ADD_SEAT: &str = "INSERT INTO seats (channel, seat, token, claim, opened, 
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SET_SEAT: &str = "UPDATE seats SET token = ?3, closed = ?4, cursor = ?5, last_number = ?6,
     last_hash = ?7, last_entry = ?8, last_turn = ?9, last_at = ?10 WHERE channel = ?1 AND seat = ?2";
-const ADD_ENTRY: &str = "INSERT INTO entries (key, turn, seat, seat_number, at, hash, sliced, changes)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const ADD_ENTRY: &str =
+    "INSERT INTO entries (key, turn, seat, seat_number, at, hash, sliced, changes, shared)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const ENTRIES: &str = "SELECT key, turn, seat, seat_number, at, hash, sliced, changes FROM entries
     WHERE key > ?1 AND key <= ?2 ORDER BY key LIMIT ?3";
 const BLOCK: &str = "SELECT packed FROM slices WHERE entry = ?1 AND first_seat <= ?2
@@ -92,10 +93,7 @@ impl ChannelTables for SqlTables<'_> {
 
     fn add_entry(&mut self, channel: i64, row: &EntryRow, shared: &Bytes, slices: &Bytes) -> Result<()> {
         let key = entry_key(channel, row.number)?;
-        let (turn, seat_number, at) = (int(row.turn)?, int(row.seat_number)?, int(row.at)?);
-        let (seat, changes) = (row.seat.as_bytes(), row.changes.as_ref());
-        self.run(ADD_ENTRY, params![key, turn, seat, seat_number, at, row.hash, row.sliced, changes])?;
-        self.run("INSERT INTO bodies (key, shared) VALUES (?1, ?2)", params![key, shared.as_ref()])?;
+        self.put_entry(key, row, Some(shared))?;
         for (first, block) in blocks(slices)? {
             self.run(
                 "INSERT INTO slices (entry, first_seat, packed) VALUES (?1, ?2, ?3)",
@@ -114,7 +112,7 @@ impl ChannelTables for SqlTables<'_> {
     }
 
     fn shared(&mut self, channel: i64, number: u64) -> Result<Option<Bytes>> {
-        let query = "SELECT shared FROM bodies WHERE key = ?1";
+        let query = "SELECT shared FROM entries WHERE key = ?1 AND shared IS NOT NULL";
         let mut statement = self.0.prepare_cached(query).map_err(Failure::storage)?;
         let key = entry_key(channel, number)?;
         statement.query_row([key], |row| bytes_at(row, 0)).optional().map_err(Failure::storage)
@@ -132,12 +130,26 @@ impl ChannelTables for SqlTables<'_> {
 
     fn drop_bodies(&mut self, channel: i64, after: u64, up_to: u64) -> Result<()> {
         let (from, to) = (entry_key(channel, after)?, entry_key(channel, up_to)?);
-        self.run("DELETE FROM bodies WHERE key > ?1 AND key <= ?2", [from, to])?;
-        self.run("DELETE FROM slices WHERE entry > ?1 AND entry <= ?2", [from, to])
+        self.run("DELETE FROM slices WHERE entry > ?1 AND entry <= ?2", [from, to])?;
+        let mut stubs =
+            self.entries(channel, after, usize::try_from(up_to.saturating_sub(after)).unwrap_or(usize::MAX))?;
+        stubs.retain(|stub| stub.number <= up_to);
+        // A row that only shrinks leaves its page half empty for good; pages of deleted rows are given back.
+        self.run("DELETE FROM entries WHERE key > ?1 AND key <= ?2", [from, to])?;
+        for stub in &stubs {
+            self.put_entry(entry_key(channel, stub.number)?, stub, None)?;
+        }
+        Ok(())
     }
 }
 
 impl SqlTables<'_> {
+    fn put_entry(&mut self, key: i64, row: &EntryRow, shared: Option<&Bytes>) -> Result<()> {
+        let (turn, seat_number, at) = (int(row.turn)?, int(row.seat_number)?, int(row.at)?);
+        let (seat, changes, shared) = (row.seat.as_bytes(), row.changes.as_ref(), shared.map(Bytes::as_ref));
+        self.run(ADD_ENTRY, params![key, turn, seat, seat_number, at, row.hash, row.sliced, changes, shared])
+    }
+
     pub(super) fn run(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
         let mut statement = self.0.prepare_cached(sql).map_err(Failure::storage)?;
         statement.execute(params).map(|_| ()).map_err(Failure::storage)
@@ -231,10 +243,43 @@ mod tests {
         let blocks = blocks(&packed).unwrap();
         let joined: Vec<u8> = blocks.iter().flat_map(|(_, block)| block.to_vec()).collect();
         assert_eq!(joined, packed);
-        assert_eq!(blocks.len(), 5);
+        assert_eq!(blocks.len(), 3);
         for (first, block) in blocks {
             assert_eq!(slices::iter(&block).next().unwrap().unwrap().0, first);
         }
         assert!(super::blocks(&Bytes::new()).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_dropped_bodies_took_is_given_back_and_their_entries_stay() {
+        let mut connection = rusqlite::Connection::open_in_memory().unwrap();
+        connection.execute_batch("PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL").unwrap();
+        super::super::schema::migrate(&mut connection).unwrap();
+        let pages = || connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)).unwrap();
+        let mut tables = SqlTables(&connection);
+        let channel = tables.add_channel(&ChannelId::new([1; 16])).unwrap().key;
+        let (empty, body) = (pages(), Bytes::from(vec![7; 1024]));
+        for number in 1..=256 {
+            let (seat, changes) = (SeatId::new([2; 16]), Bytes::new());
+            let row = EntryRow {
+                number,
+                turn: 1,
+                seat,
+                seat_number: number,
+                at: 5,
+                hash: [3; 32],
+                sliced: false,
+                changes,
+            };
+            tables.add_entry(channel, &row, &body, &Bytes::new()).unwrap();
+        }
+        let full = pages() - empty;
+        tables.drop_bodies(channel, 0, 250).unwrap();
+        super::super::give_back(&connection).unwrap();
+        assert!(pages() - empty < full / 4, "{full} pages, then {}", pages() - empty);
+        let stubs = tables.entries(channel, 0, 1000).unwrap();
+        assert!(stubs.len() == 256 && stubs.iter().all(|stub| stub.at == 5 && stub.hash == [3; 32]));
+        let has = |number| tables.shared(channel, number).unwrap().is_some();
+        assert_eq!([250, 251].map(has), [false, true]);
     }
 }

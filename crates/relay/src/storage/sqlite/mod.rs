@@ -206,12 +206,19 @@ fn commit(connection: &mut Connection, batches: &[Batch]) -> Result<Vec<Vec<Outc
 /// Gives freed pages back to the system, a few at a time.
 fn after_sweep(connection: &Connection, outcomes: &[Outcome]) {
     let freed = |outcome: &Outcome| matches!(outcome, Outcome::Swept { freed, .. } if *freed > 0);
-    if outcomes.iter().any(freed) {
-        let vacuum = format!("PRAGMA incremental_vacuum({VACUUM_PAGES})");
-        if let Err(error) = connection.execute_batch(&vacuum) {
-            tracing::warn!(%error, "freed pages stay in the file for now");
-        }
+    if outcomes.iter().any(freed)
+        && let Err(error) = give_back(connection)
+    {
+        tracing::warn!(%error, "freed pages stay in the file until the next try");
     }
+}
+
+/// Each step of the statement gives back one page.
+fn give_back(connection: &Connection) -> rusqlite::Result<()> {
+    let mut vacuum = connection.prepare_cached(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+    let mut pages = vacuum.query([])?;
+    while pages.next()?.is_some() {}
+    Ok(())
 }
 
 fn weight(ops: &[Op]) -> usize {

@@ -10,9 +10,16 @@ use super::Failure;
 use crate::RelayError;
 
 /// The format this version writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// What a copy's `meta` has, until a relay starts from it.
 const COPY: &str = "copy";
+
+/// From version 1, where what was posted lay in a table of its own.
+const FROM_1: &str = "
+ALTER TABLE entries ADD COLUMN shared BLOB;
+UPDATE entries SET shared = (SELECT shared FROM bodies WHERE bodies.key = entries.key);
+DROP TABLE bodies;
+";
 
 const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -35,8 +42,7 @@ CREATE INDEX reading_cursors ON seats (channel, cursor)
 
 CREATE TABLE entries (
     key INTEGER PRIMARY KEY, turn INTEGER NOT NULL, seat BLOB NOT NULL, seat_number INTEGER NOT NULL,
-    at INTEGER NOT NULL, hash BLOB NOT NULL, sliced INTEGER NOT NULL, changes BLOB NOT NULL);
-CREATE TABLE bodies (key INTEGER PRIMARY KEY, shared BLOB NOT NULL);
+    at INTEGER NOT NULL, hash BLOB NOT NULL, sliced INTEGER NOT NULL, changes BLOB NOT NULL, shared BLOB);
 CREATE TABLE slices (
     key INTEGER PRIMARY KEY, entry INTEGER NOT NULL, first_seat BLOB NOT NULL, packed BLOB NOT NULL);
 CREATE INDEX slices_of ON slices (entry, first_seat);
@@ -70,15 +76,17 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Makes the tables of a new database, checks the version of an old one.
+/// Makes the tables of a new database, brings those of an old one up to this version, all or nothing.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
-    if check_version(connection)? == 0 {
-        let transaction = connection.transaction().map_err(Failure::relay)?;
-        transaction.execute_batch(SCHEMA).map_err(Failure::relay)?;
-        transaction.pragma_update(None, "user_version", VERSION).map_err(Failure::relay)?;
-        transaction.commit().map_err(Failure::relay)?;
-    }
-    Ok(())
+    let steps = match check_version(connection)? {
+        0 => SCHEMA,
+        1 => FROM_1,
+        _ => return Ok(()),
+    };
+    let transaction = connection.transaction().map_err(Failure::relay)?;
+    transaction.execute_batch(steps).map_err(Failure::relay)?;
+    transaction.pragma_update(None, "user_version", VERSION).map_err(Failure::relay)?;
+    transaction.commit().map_err(Failure::relay)
 }
 
 /// The version of a database: 0 for an empty one.

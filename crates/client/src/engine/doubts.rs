@@ -24,7 +24,7 @@ pub(super) fn contradiction(tx: &Tx, group: &GroupId, cause: String) -> Result<(
 }
 
 /// The relay says how the channel stands of a seat at which a group is in hand, having attached it, or refused its cursor
-/// as one beyond the head. `false`: it contradicts itself, and nothing more of it is taken for now.
+/// as one beyond the head. `false`: it contradicts itself, and nothing more of it is taken until it is asked again.
 pub(super) fn attached(tx: &Tx, group: &GroupId, incarnation: u32, state: &v1::SeatState) -> Result<bool> {
     let (head, turn) = (state.head, state.turn);
     let standing =

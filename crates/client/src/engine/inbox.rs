@@ -17,6 +17,7 @@ use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
 use conclave_wire::v1;
 use conclave_wire::v1::client_frame::Request;
+use std::collections::VecDeque;
 use tokio::time::Instant;
 
 /// Entries in one transaction.
@@ -32,52 +33,89 @@ struct Progress {
     broken: bool,
 }
 
+/// Consecutive entries of one seat, on their way into the store.
+pub(super) struct Batch {
+    seat: SeatId,
+    group: GroupId,
+    joined: bool,
+    entries: Vec<v1::Entry>,
+}
+
 impl Session<'_> {
-    /// Takes in consecutive entries of one seat.
-    pub(super) async fn take_entries(&mut self, push: v1::Entries) -> Result<()> {
-        let id = SeatId::try_from(push.seat.as_ref())?;
-        let mut entries = push.entries;
-        while !entries.is_empty() {
-            let rest = entries.split_off(entries.len().min(AT_ONCE));
-            let batch = std::mem::replace(&mut entries, rest);
-            let Some(seat) = self.seats.get_mut(&id).filter(|seat| !seat.broken) else { return Ok(()) };
+    /// Takes in what was pushed: entries of many seats in one transaction, those of one seat in order.
+    pub(super) async fn take_entries(&mut self, pushed: Vec<v1::Entries>) -> Result<()> {
+        let mut waiting: Vec<(SeatId, VecDeque<v1::Entry>)> = Vec::new();
+        for push in pushed {
+            let id = SeatId::try_from(push.seat.as_ref())?;
+            let Some(seat) = self.seats.get_mut(&id).filter(|seat| !seat.broken) else { continue };
             seat.head = seat.head.max(push.head);
-            let (group, joined) = (seat.group, seat.joined);
-            let incarnation = self.incarnation();
-            let step = self.store.step(move |tx| take_batch(tx, (id, incarnation), group, joined, &batch));
-            let Progress { cursor, joined, broken } = step.await?;
-            let Some(seat) = self.seats.get_mut(&id) else { return Ok(()) };
-            if cursor > seat.cursor {
-                seat.since = Instant::now();
+            match waiting.iter_mut().find(|(known, _)| *known == id) {
+                Some((_, entries)) => entries.extend(push.entries),
+                None => waiting.push((id, push.entries.into())),
             }
-            (seat.cursor, seat.joined, seat.broken) = (cursor, joined, broken);
-            let (channel, token) = (seat.channel.to_vec().into(), seat.token.to_vec().into());
-            if joined {
-                let ack = v1::Ack { channel, seat: id.0.to_vec().into(), token, cursor };
-                self.link.say(Request::Ack(ack)).await?;
+        }
+        while !waiting.is_empty() {
+            self.take_some(&mut waiting).await?;
+        }
+        Ok(())
+    }
+
+    /// One transaction.
+    async fn take_some(&mut self, waiting: &mut Vec<(SeatId, VecDeque<v1::Entry>)>) -> Result<()> {
+        let (mut batches, mut room) = (Vec::new(), AT_ONCE);
+        for (id, entries) in waiting.iter_mut() {
+            let some: Vec<_> = entries.drain(..entries.len().min(room)).collect();
+            room -= some.len();
+            if let Some(seat) = self.seats.get_mut(id).filter(|seat| !seat.broken && !some.is_empty()) {
+                batches.push(Batch { seat: *id, group: seat.group, joined: seat.joined, entries: some });
             }
+        }
+        waiting.retain(|(_, entries)| !entries.is_empty());
+        let incarnation = self.incarnation();
+        let step = self.store.step(move |tx| {
+            let account = tx.protocol(Account::load)?;
+            let taken =
+                batches.iter().map(|batch| Ok((batch.seat, take_batch(tx, &account, incarnation, batch)?)));
+            taken.collect::<Result<Vec<_>>>()
+        });
+        for (id, progress) in step.await? {
+            self.acknowledge(id, progress).await?;
+        }
+        Ok(())
+    }
+
+    /// What was taken is on the disk.
+    async fn acknowledge(&mut self, id: SeatId, progress: Progress) -> Result<()> {
+        let Progress { cursor, joined, broken } = progress;
+        let Some(seat) = self.seats.get_mut(&id) else { return Ok(()) };
+        if cursor > seat.cursor {
+            seat.since = Instant::now();
+        }
+        (seat.cursor, seat.joined, seat.broken) = (cursor, joined, broken);
+        let (channel, token) = (seat.channel.to_vec().into(), seat.token.to_vec().into());
+        if joined {
+            let ack = v1::Ack { channel, seat: id.0.to_vec().into(), token, cursor };
+            self.link.say(Request::Ack(ack)).await?;
         }
         Ok(())
     }
 }
 
-fn take_batch(
-    tx: &Tx,
-    (seat, incarnation): (SeatId, u32),
-    group: GroupId,
-    joined: bool,
-    batch: &[v1::Entry],
-) -> Result<Progress> {
-    let account = tx.protocol(Account::load)?;
-    let mut progress = Progress { cursor: 0, joined, broken: false };
+fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Result<Progress> {
+    let (seat, group) = (batch.seat, batch.group);
+    let mut progress = Progress { cursor: 0, joined: batch.joined, broken: false };
     let (mut messages, mut missing, mut opened, mut void) = (0, 0, false, false);
-    for entry in batch {
+    // Between messages the group stays in hand: loading a large one costs more than opening a message.
+    let mut hand = None;
+    for entry in &batch.entries {
+        let held = hand.take();
         let taken = tx.savepoint(|tx| match progress.joined {
-            true => take_entry(tx, &account, &group, seat, entry),
-            false => take_first(tx, &account, (seat, incarnation), entry),
+            true => take_entry(tx, account, (&group, held), seat, entry),
+            false => take_first(tx, account, (seat, incarnation), entry).map(|taken| (taken, None)),
         });
         match taken {
-            Ok(taken) => {
+            Ok((taken, held)) => {
+                hand = held.filter(|_| taken == Taken::Message);
                 messages += u64::from(taken == Taken::Message);
                 missing += u64::from(taken == Taken::Missing);
                 void |= taken == Taken::Void;
@@ -117,7 +155,7 @@ fn take_batch(
 
 fn cursor(tx: &Tx, seat: SeatId, group: &GroupId, joined: bool) -> Result<u64> {
     if joined {
-        return tx.protocol(|cx| Ok(Group::load(group, cx)?.cursor()));
+        return tx.protocol(|cx| Ok(Group::position(group, cx)?.cursor));
     }
     let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
     Ok(joining.map_or(0, |joining| joining.cursor()))
@@ -144,14 +182,24 @@ pub(super) enum Taken {
     Other,
 }
 
-fn take_entry(tx: &Tx, account: &Account, id: &GroupId, seat: SeatId, entry: &v1::Entry) -> Result<Taken> {
-    let mut group = tx.protocol(|cx| Group::load(id, cx))?;
+/// Takes in an entry of a group that may be in hand; gives what came of it, and the group as it is now.
+fn take_entry(
+    tx: &Tx,
+    account: &Account,
+    (id, held): (&GroupId, Option<Group>),
+    seat: SeatId,
+    entry: &v1::Entry,
+) -> Result<(Taken, Option<Group>)> {
+    let mut group = match held {
+        Some(group) => group,
+        None => tx.protocol(|cx| Group::load(id, cx))?,
+    };
     if group.is_out() || *group.seat() != seat {
         // The second: let in again meanwhile, at another seat.
-        return Ok(Taken::Over);
+        return Ok((Taken::Over, None));
     }
     if entry.number <= group.cursor() {
-        return Ok(Taken::Known);
+        return Ok((Taken::Known, None));
     }
     if entry.number > group.cursor() + 1 {
         return Err(PeerFault::RelayLied.into());
@@ -159,7 +207,7 @@ fn take_entry(tx: &Tx, account: &Account, id: &GroupId, seat: SeatId, entry: &v1
     let seats = seat_changes(&entry.seats)?;
     let seen = seen(entry, &seats, Some(group.seat()))?;
     let received = tx.protocol(|cx| group.receive(account, &seen, cx))?;
-    apply(tx, account, &group, received, entry)
+    Ok((apply(tx, account, &group, received, entry)?, Some(group)))
 }
 
 fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &v1::Entry) -> Result<Taken> {

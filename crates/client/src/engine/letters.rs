@@ -20,7 +20,7 @@ use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
 pub(crate) const MOST_REQUESTS: usize = 64;
 /// A device asks to be let in again at most so often, and twice as long later each time: inboxes are small.
 const ASK_AGAIN: u64 = 60 * 60 * 1000;
-/// How long a letter waits that was refused for now, the first time; each next time twice as long.
+/// How long a letter waits that was refused by a relay that may take it later, the first time; each next time twice as long.
 const FIRST_WAIT: u64 = 30_000;
 const LONGEST_WAIT: u64 = 60 * 60 * 1000;
 /// As often the pause doubles.
@@ -116,7 +116,7 @@ fn lost_groups(tx: &Tx, relay: &[u8; 32]) -> Result<Vec<GroupId>> {
     for channel in tx.channels_at(relay)? {
         let pause = ASK_AGAIN << channel.lost.saturating_sub(2).min(MOST_DOUBLINGS);
         let asked_lately = tx.now.0 < channel.asked_at.saturating_add(pause);
-        let stranded = tx.protocol(|cx| Ok(Group::load(&channel.group, cx)?.is_stranded()))?;
+        let stranded = tx.protocol(|cx| Group::position(&channel.group, cx))?.stranded;
         if !asked_lately && (stranded || channel.lost > 0) {
             lost.push(channel.group);
         }

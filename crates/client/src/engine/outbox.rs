@@ -55,8 +55,9 @@ impl Session<'_> {
         let now = Instant::now();
         self.held.retain(|_, hold| hold.until > now);
         let mut busy = false;
+        let waiting = self.store.view(|tx| tx.groups_with_wishes()).await?;
         for (seat, group) in self.seats.caught_up() {
-            if self.held.contains_key(&group) {
+            if self.held.contains_key(&group) || !waiting.contains(&group) {
                 continue;
             }
             busy |= self.advance(seat, group).await?;

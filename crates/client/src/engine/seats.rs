@@ -12,7 +12,7 @@ use conclave_protocol::group::{Group, Joining};
 use conclave_protocol::{GroupId, SeatId};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -91,6 +91,12 @@ impl Seats {
         }
     }
 
+    /// Those that are attached, or rest.
+    fn settled(&self) -> HashSet<SeatId> {
+        let settled = self.all.iter().filter(|(_, seat)| seat.attached || seat.broken);
+        settled.map(|(id, _)| *id).collect()
+    }
+
     pub(super) fn forget_attachments(&mut self) {
         for seat in self.all.values_mut() {
             (seat.attached, seat.broken) = (false, false);
@@ -126,29 +132,22 @@ struct Known {
     id: SeatId,
     seat: Seat,
     made: bool,
-    /// Whether the group is in hand, and can be followed.
-    followed: bool,
     /// The claim that the relay has not taken yet.
     claim: Option<[u8; 32]>,
+    /// The seat of the same group that can still be followed, where this is a newer one.
+    instead_of: Option<SeatId>,
 }
 
 impl Session<'_> {
     /// Creates, claims and attaches what the store knows and this connection does not.
     pub(super) async fn open_seats(&mut self) -> Result<()> {
-        let known = known(self.store, self.relay.id).await?;
         self.seats.wake_rested();
-        self.seats.all.retain(|id, _| known.iter().any(|known| known.id == *id));
-        let followed: HashMap<GroupId, SeatId> =
-            known.iter().filter(|known| known.followed).map(|known| (known.seat.group, known.id)).collect();
+        let (all, unsettled) = known(self.store, self.relay.id, self.seats.settled()).await?;
+        self.seats.all.retain(|id, _| all.contains(id));
         let mut new = Vec::new();
-        for known in known {
-            if self.seats.all.get(&known.id).is_some_and(|seat| seat.attached || seat.broken) {
-                continue;
-            }
+        for known in unsettled {
             // Let in again at a new seat: first everything is read that the old one still gets.
-            if !known.seat.joined
-                && followed.get(&known.seat.group).is_some_and(|old| !self.seats.is_broken(old))
-            {
+            if known.instead_of.is_some_and(|old| !self.seats.is_broken(&old)) {
                 continue;
             }
             if let Some(seat) = self.prepare(known).await? {
@@ -203,6 +202,7 @@ impl Session<'_> {
         if attached.seats.len() != some.len() {
             return Err(answer_fault());
         }
+        let mut stated = Vec::new();
         for ((id, seat), state) in some.iter().zip(attached.seats) {
             let mut seat = seat.clone();
             if state.seat.as_ref() != id.as_bytes() {
@@ -215,18 +215,27 @@ impl Session<'_> {
                 self.refused_seat(*id, seat, code, message.to_owned()).await?;
                 continue;
             }
-            let (group, joined, incarnation) = (seat.group, seat.joined, self.incarnation());
             seat.head = state.head;
-            let step = self.store.step(move |tx| match joined {
-                true => doubts::attached(tx, &group, incarnation, &state),
-                false => Ok(true),
-            });
-            seat.broken = !step.await?;
-            seat.attached = !seat.broken && !went_back;
-            if seat.attached || seat.broken {
-                self.seats.all.insert(*id, seat);
-            }
+            stated.push((*id, seat, state, went_back));
         }
+        self.believe_heads(stated).await
+    }
+
+    /// What the relay states about seats is held against what the store knows, in one step for all.
+    async fn believe_heads(&mut self, stated: Vec<(SeatId, Seat, v1::SeatState, bool)>) -> Result<()> {
+        let incarnation = self.incarnation();
+        let step = self.store.step(move |tx| {
+            let mut seats = Vec::new();
+            for (id, mut seat, state, went_back) in stated {
+                let believed = !seat.joined || doubts::attached(tx, &seat.group, incarnation, &state)?;
+                seat.broken = !believed;
+                seat.attached = believed && !went_back;
+                seats.push((id, seat));
+            }
+            Ok(seats)
+        });
+        let seats = step.await?;
+        self.seats.all.extend(seats.into_iter().filter(|(_, seat)| seat.attached || seat.broken));
         Ok(())
     }
 
@@ -252,37 +261,53 @@ impl Session<'_> {
     }
 }
 
-/// The seats at a relay, but for those offered that nobody has said to want yet.
-async fn known(store: &Store, relay: [u8; 32]) -> Result<Vec<Known>> {
+/// The seats at a relay, but for those offered that nobody has said to want yet; and of those that are not `settled`
+/// everything that the store knows.
+async fn known(
+    store: &Store,
+    relay: [u8; 32],
+    settled: HashSet<SeatId>,
+) -> Result<(HashSet<SeatId>, Vec<Known>)> {
     store
         .view(move |tx| {
-            let channels = tx.channels_at(&relay)?.into_iter().map(|channel| of_channel(tx, &channel));
-            let mut known = channels.collect::<Result<Vec<_>>>()?;
+            let channels = tx.channels_at(&relay)?;
+            let mut all: HashSet<_> = channels.iter().map(|channel| channel.seat).collect();
+            let unsettled = channels.iter().filter(|channel| !settled.contains(&channel.seat));
+            let mut known = unsettled.map(|channel| of_channel(tx, channel)).collect::<Result<Vec<_>>>()?;
             let offers = tx.offers()?.into_iter();
             for offer in offers.filter(|offer| offer.wanted != Wanted::Asks && offer.relay == relay) {
                 // To a group in hand only who asked is let in again: where this store is a copy, the other one may have.
-                if tx.channel(&offer.group)?.is_none_or(|channel| channel.asked_at > 0) {
-                    known.push(of_offer(tx, &offer)?);
+                if tx.channel(&offer.group)?.is_some_and(|channel| channel.asked_at == 0) {
+                    continue;
+                }
+                all.insert(offer.seat);
+                if !settled.contains(&offer.seat) {
+                    let old = channels.iter().find(|channel| channel.group == offer.group);
+                    known.push(of_offer(tx, &offer, old)?);
                 }
             }
-            Ok(known)
+            Ok((all, known))
         })
         .await
 }
 
 fn of_channel(tx: &Tx, channel: &Channel) -> Result<Known> {
-    let loaded = tx.protocol(|cx| Group::load(&channel.group, cx))?;
-    let (cursor, followed) = (loaded.cursor(), !loaded.is_stranded() && !loaded.is_out());
+    let cursor = tx.protocol(|cx| Group::position(&channel.group, cx))?.cursor;
     let Channel { group, channel, seat: id, token, made, .. } = channel.clone();
-    Ok(Known { id, seat: seat(group, channel, token, cursor, true), made, followed, claim: None })
+    Ok(Known { id, seat: seat(group, channel, token, cursor, true), made, claim: None, instead_of: None })
 }
 
-fn of_offer(tx: &Tx, offer: &Offer) -> Result<Known> {
+fn of_offer(tx: &Tx, offer: &Offer, old: Option<&Channel>) -> Result<Known> {
     let joining = tx.protocol(|cx| Joining::load(offer.seat, cx))?;
     let cursor = joining.map_or(0, |joining| joining.cursor());
+    let mut instead_of = None;
+    if let Some(old) = old {
+        let position = tx.protocol(|cx| Group::position(&old.group, cx))?;
+        instead_of = (!position.stranded && !position.out).then_some(old.seat);
+    }
     let Offer { seat: id, group, channel, claim, token, claimed, .. } = offer.clone();
     let claim = (!claimed).then_some(claim);
-    Ok(Known { id, seat: seat(group, channel, token, cursor, false), made: true, followed: false, claim })
+    Ok(Known { id, seat: seat(group, channel, token, cursor, false), made: true, claim, instead_of })
 }
 
 fn seat(group: GroupId, channel: [u8; 16], token: [u8; 32], cursor: u64, joined: bool) -> Seat {

@@ -6,6 +6,7 @@
 //!                                               └──────────────────────────────────────────────────────────────┘
 //! ```
 
+use super::inbox::AT_ONCE;
 use super::seats::Seats;
 use crate::clock::check_reach;
 use crate::directory::{Reach, answer_fault};
@@ -163,16 +164,25 @@ impl<'s> Session<'s> {
         Ok(waits.map_or(now + due, |wait| wait.min(now + due)))
     }
 
+    /// Takes in a push, and entries that wait behind it along with it.
     async fn take_in(&mut self, push: Push) -> Result<()> {
-        match push.body {
-            Body::Entries(entries) => {
-                self.take_entries(entries).await?;
-                self.link.say(Request::Credit(v1::Credit { bytes: push.bytes as u64 })).await
-            }
-            Body::Letters(letters) if self.own => self.take_letters(letters.letters).await,
-            Body::Stock(stock) if self.own => self.publish(stock).await,
-            Body::Refused(refused) => Err(ClientError::refused(&refused.code)),
-            _ => Err(ClientError::RelayFault("a push of an unknown kind")),
+        let (mut entries, mut count, mut bytes) = (Vec::new(), 0, 0);
+        let mut next = Some(push);
+        while let Some(Push { body: Body::Entries(pushed), bytes: size }) = next {
+            (count, bytes) = (count + pushed.entries.len(), bytes + size);
+            entries.push(pushed);
+            next = if count < AT_ONCE { self.link.waiting_push() } else { None };
+        }
+        if !entries.is_empty() {
+            self.take_entries(entries).await?;
+            self.link.say(Request::Credit(v1::Credit { bytes: bytes as u64 })).await?;
+        }
+        match next.map(|push| push.body) {
+            None => Ok(()),
+            Some(Body::Letters(letters)) if self.own => self.take_letters(letters.letters).await,
+            Some(Body::Stock(stock)) if self.own => self.publish(stock).await,
+            Some(Body::Refused(refused)) => Err(ClientError::refused(&refused.code)),
+            Some(_) => Err(ClientError::RelayFault("a push of an unknown kind")),
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) struct OutLetter {
     /// The group that it is about.
     pub(crate) group: Option<GroupId>,
     pub(crate) body: Vec<u8>,
-    /// How often it was refused for now.
+    /// How often it was refused by a relay that may take it later.
     pub(crate) tries: u32,
 }
 
@@ -105,7 +105,7 @@ impl Tx<'_> {
         Ok(due.map(i64::unsigned_abs))
     }
 
-    /// A letter was refused for now.
+    /// A letter was refused by a relay that may take it later.
     pub(crate) fn postpone_letter(&self, seq: i64, until: u64) -> Result<()> {
         let sql = "UPDATE letters SET not_before = ?2, tries = tries + 1 WHERE seq = ?1";
         Ok(self.db.prepare_cached(sql)?.execute(params![seq, signed(until)]).map(drop)?)

@@ -25,6 +25,7 @@ mod schema;
 mod sidecar;
 mod thread;
 mod tx;
+mod vault;
 
 pub(crate) use sidecar::VERSION;
 #[cfg(any(test, fuzzing))]

@@ -9,6 +9,7 @@ use conclave_protocol::codec;
 use conclave_protocol::group::Intent;
 use conclave_protocol::{GroupId, MessageId};
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::HashSet;
 
 /// The most rows that wait.
 pub(crate) const MOST: usize = 10_000;
@@ -124,6 +125,13 @@ impl Tx<'_> {
         let mut query = self.db.prepare_cached(&sql)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         Ok(query.query_map(params![group.as_bytes(), limit], Wish::read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// The groups for which something waits, or whose post has not met its fate.
+    pub(crate) fn groups_with_wishes(&self) -> Result<HashSet<GroupId>> {
+        let sql = format!("SELECT grp FROM outbox WHERE {WAITS} UNION SELECT grp FROM posts");
+        let mut query = self.db.prepare_cached(&sql)?;
+        Ok(query.query_map([], |row| id(row, 0).map(GroupId))?.collect::<Result<_, _>>()?)
     }
 
     /// When the next row may go that may not go yet.

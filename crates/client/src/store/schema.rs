@@ -44,7 +44,11 @@ pub(super) fn connect(path: &Path, key: &StoreKey) -> Result<Connection> {
     let digits = Zeroizing::new(hex::encode(&key[..]));
     let pragma = Zeroizing::new(format!("PRAGMA key = \"x'{}'\";", *digits));
     db.execute_batch(&pragma)?;
-    db.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")?;
+    // A page that is not in memory is decrypted and checked anew: with hundreds of groups the usual 2 MB are too few.
+    db.execute_batch(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+         PRAGMA cache_size = -16384;",
+    )?;
     db.set_prepared_statement_cache_capacity(128);
     Ok(db)
 }

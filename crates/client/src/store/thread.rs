@@ -142,7 +142,9 @@ impl Worker {
     ) -> Result<T> {
         let transaction = self.db.transaction_with_behavior(behavior)?;
         // Read once the transaction has begun: instants of steps are in the order of the steps.
-        let outcome = step(&Tx { db: &transaction, now: clock.now() })?;
+        let tx = Tx::new(&transaction, clock.now());
+        let outcome = step(&tx)?;
+        tx.finish()?;
         transaction.commit()?;
         Ok(outcome)
     }

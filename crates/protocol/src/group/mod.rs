@@ -118,6 +118,17 @@ struct State {
     last_message: u64,
 }
 
+/// Where a device stands in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The last entry taken in.
+    pub cursor: u64,
+    /// Whether the group has moved on without this device.
+    pub stranded: bool,
+    /// Whether this device is no longer in the group.
+    pub out: bool,
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 enum Status {
@@ -199,6 +210,19 @@ impl Group {
     pub fn load(id: &GroupId, cx: &mut Context) -> Result<Self> {
         let state = load(cx.vault, &key(Row::Group, &[id.as_bytes()]))?.ok_or(Misuse::NoSuchGroup)?;
         Ok(Self { id: *id, state, roster: Roster::load(id, cx)? })
+    }
+
+    /// Where this device stands in a group: what [`Group::load`] knows without the roster, which may be large.
+    ///
+    /// # Errors
+    /// `NoSuchGroup`.
+    pub fn position(id: &GroupId, cx: &mut Context) -> Result<Position> {
+        let state: State = load(cx.vault, &key(Row::Group, &[id.as_bytes()]))?.ok_or(Misuse::NoSuchGroup)?;
+        Ok(Position {
+            cursor: state.cursor,
+            stranded: state.status == Status::Stranded,
+            out: state.status == Status::Out,
+        })
     }
 
     /// The group's id.

@@ -1,8 +1,9 @@
 //! The `conclave-lab` command: prints what things cost, what is carried under load, or the whole table of figures.
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use conclave_lab::figures::{self, Figure};
 use conclave_lab::measure::Extent;
+use conclave_lab::report::Part;
 use conclave_lab::{Result, report};
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,7 +24,11 @@ enum Command {
     /// Sessions and groups: time, bytes, rows.
     Costs,
     /// A relay and clients at work.
-    Load,
+    Load {
+        /// These parts only
+        #[arg(long, value_enum)]
+        part: Vec<Part>,
+    },
     /// Everything, as the table that docs/schemes.md keeps.
     Figures,
 }
@@ -46,7 +51,8 @@ fn run(command: Command, extent: Extent) -> Result<Vec<Figure>> {
     runtime.block_on(async {
         Ok(match command {
             Command::Costs => report::costs(extent)?,
-            Command::Load => report::load(extent).await?,
+            Command::Load { part } if part.is_empty() => report::load(extent, Part::value_variants()).await?,
+            Command::Load { part } => report::load(extent, &part).await?,
             Command::Figures => report::all(extent).await?,
         })
     })

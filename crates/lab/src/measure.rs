@@ -3,6 +3,7 @@
 //! A run is told by its operation in the middle, as others share the machine; runs by their spread. What is measured is no
 //! concern of this file.
 
+use std::io::Write;
 use std::time::Instant;
 
 /// How much is measured: everything, or just enough to see that the measurement works.
@@ -81,6 +82,12 @@ pub async fn seconds<T>(operation: impl Future<Output = T>) -> (f64, T) {
     let start = Instant::now();
     let outcome = operation.await;
     (start.elapsed().as_secs_f64(), outcome)
+}
+
+/// Says on standard error what is measured now: a whole table takes minutes.
+pub fn progress(what: &str, run: usize, of: usize) {
+    // Nobody is left to tell if this fails.
+    let _ = writeln!(std::io::stderr(), "measuring: {what} ({run} of {of})");
 }
 
 /// Bytes that this process has made the system write to disks so far: whole pages, file systems' own bookkeeping not

@@ -9,8 +9,8 @@ use conclave_wire::v1::{self, ClientFrame, ServerFrame, client_frame::Request, s
 use conclave_wire::{ChannelId, SeatId};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{WebSocketStream, client_async};
+use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 /// A seat in a channel, with the secrets that belong to it.
 #[derive(Clone)]
@@ -108,7 +108,10 @@ impl Wire {
     pub async fn connect(relay: &Running) -> Result<Self> {
         let stream = TcpStream::connect(relay.addr).await?;
         stream.set_nodelay(true)?;
-        let (socket, _) = client_async(format!("ws://{}/v1/connect", relay.addr), stream).await?;
+        let address = format!("ws://{}/v1/connect", relay.addr);
+        // Each reading clears so much first.
+        let config = WebSocketConfig::default().read_buffer_size(16 << 10);
+        let (socket, _) = client_async_with_config(address, stream, Some(config)).await?;
         let mut wire = Self { socket, next: 0 };
         match wire.frame().await?.body {
             Some(Body::Hello(_)) => Ok(wire),

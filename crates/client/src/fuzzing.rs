@@ -3,7 +3,7 @@
 
 use crate::Event;
 use crate::engine::entries_fuzz;
-use crate::store::sidecar_fuzz;
+use crate::store::{backup_fuzz, sidecar_fuzz};
 use crate::transport::Address;
 use conclave_wire::v1;
 use prost::Message;
@@ -15,6 +15,7 @@ pub type Run = fn(&[u8]) -> bool;
 /// not hold that must); and on how many mutations it runs in tests.
 pub const TARGETS: &[(&str, Run, u64)] = &[
     ("store_json", sidecar_fuzz, 5_000),
+    ("backup", backup_fuzz, 5_000),
     ("address", address, 5_000),
     ("entries", entries_fuzz, 5_000),
     ("stored_request", stored_request, 5_000),
@@ -93,6 +94,8 @@ mod tests {
         ];
         let mut seeds = vec![
             ("store_json", sidecar.to_vec()),
+            ("backup", crate::store::backup_seed(sidecar, &[1; 300])),
+            ("backup", crate::store::backup_seed(b"{}", b"")),
             ("address", pinned.into_bytes()),
             ("entries", entries.encode_to_vec()),
             ("stored_request", post.encode_to_vec()),

@@ -91,55 +91,69 @@ fn unpack(to: &Path, passphrase: &str, from: &Path) -> Result<()> {
     let file =
         File::open(from).map_err(|error| ClientError::Store(format!("{}: {error}", from.display())))?;
     let mut file = BufReader::new(file);
-    let mut head = Vec::new();
-    let (magic, version) = (take::<16>(&mut file, &mut head)?, take::<1>(&mut file, &mut head)?);
-    if magic != *MAGIC {
-        return Err(ClientError::BadBackup("it is none"));
-    }
-    let [version] = version;
-    if version != VERSION {
-        return Err(ClientError::StoreTooNew { needs: u32::from(version) });
-    }
-    let length = u32::from_be_bytes(take(&mut file, &mut head)?);
-    if length > MOST_SIDECAR {
-        return Err(ClientError::BadBackup("it was altered"));
-    }
-    let mut sidecar = vec![0; length as usize];
-    file.read_exact(&mut sidecar).map_err(cut)?;
-    head.extend_from_slice(&sidecar);
+    let Head { read, sidecar } = Head::read(&mut file)?;
     private(&sidecar::path(to))?.write_all(&sidecar)?;
     let Opened { key, .. } = sidecar::open(to, passphrase)?;
-    let length = u64::from_be_bytes(take(&mut file, &mut head)?);
-    let mut mac = mac(&key)?;
-    mac.update(&head);
-    pour(&mut file, &mut mac, length, &to.join("store.db"))?;
-    let mut tag = Vec::new();
-    // One byte more than a MAC shows that there are more.
-    file.take(33).read_to_end(&mut tag)?;
-    match tag.len() {
-        ..32 => return Err(ClientError::BadBackup("it was cut short")),
-        _ => mac.verify_slice(&tag).map_err(|_| ClientError::BadBackup("it was altered"))?,
-    }
+    let database = to.join("store.db");
+    let mut out = private(&database)?;
+    unpack_database(&mut file, read, &key, &mut out)?;
+    out.sync_all()?;
     // It opens: what was backed up was sound.
-    let database = connect(&to.join("store.db"), &key)?;
+    let database = connect(&database, &key)?;
     database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
     Ok(())
 }
 
-/// Copies `length` bytes into a file of its own.
-fn pour(from: &mut impl Read, mac: &mut Hmac<Sha256>, length: u64, to: &Path) -> Result<()> {
-    let mut file = private(to)?;
-    let mut left = length;
+/// What stands before the database.
+struct Head {
+    /// All of it, as it was read.
+    read: Vec<u8>,
+    sidecar: Vec<u8>,
+}
+
+impl Head {
+    fn read(from: &mut impl Read) -> Result<Self> {
+        let mut read = Vec::new();
+        let (magic, [version]) = (take::<16>(from, &mut read)?, take::<1>(from, &mut read)?);
+        if magic != *MAGIC {
+            return Err(ClientError::BadBackup("it is none"));
+        }
+        if version != VERSION {
+            return Err(ClientError::StoreTooNew { needs: u32::from(version) });
+        }
+        let length = u32::from_be_bytes(take(from, &mut read)?);
+        if length > MOST_SIDECAR {
+            return Err(ClientError::BadBackup("it was altered"));
+        }
+        let mut sidecar = vec![0; length as usize];
+        from.read_exact(&mut sidecar).map_err(cut)?;
+        read.extend_from_slice(&sidecar);
+        Ok(Self { read, sidecar })
+    }
+}
+
+/// Copies the database, which is good only if this returns `Ok`: the MAC over everything comes last.
+fn unpack_database(from: &mut impl Read, head: Vec<u8>, key: &StoreKey, to: &mut impl Write) -> Result<()> {
+    let mut read = head;
+    let mut left = u64::from_be_bytes(take(from, &mut read)?);
+    let mut mac = mac(key)?;
+    mac.update(&read);
     let mut chunk = vec![0; CHUNK];
     while left > 0 {
         let some = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
         let Some(some) = chunk.get_mut(..some) else { break };
         from.read_exact(some).map_err(cut)?;
         mac.update(some);
-        file.write_all(some)?;
+        to.write_all(some)?;
         left -= some.len() as u64;
     }
-    Ok(file.sync_all()?)
+    let mut tag = Vec::new();
+    // One byte more than a MAC shows that there are more.
+    from.take(33).read_to_end(&mut tag)?;
+    match tag.len() {
+        ..32 => Err(ClientError::BadBackup("it was cut short")),
+        _ => mac.verify_slice(&tag).map_err(|_| ClientError::BadBackup("it was altered")),
+    }
 }
 
 fn private(path: &Path) -> Result<File> {
@@ -180,4 +194,32 @@ impl Marked {
         self.mac.update(bytes);
         Ok(self.file.write_all(bytes)?)
     }
+}
+
+/// A backup under a known key: the way to the key is slow on purpose, and fuzzed apart (`store_json`).
+#[cfg(any(test, fuzzing))]
+pub(crate) fn fuzz(bytes: &[u8]) -> bool {
+    let (mut from, mut database) = (bytes, Vec::new());
+    let unpacked = Head::read(&mut from)
+        .and_then(|head| unpack_database(&mut from, head.read, &fuzz_key(), &mut database));
+    assert!(database.len() <= bytes.len(), "no more comes out than is in");
+    let refused = matches!(unpacked, Err(ClientError::BadBackup(_) | ClientError::StoreTooNew { .. }));
+    assert!(refused || unpacked.is_ok(), "what is no backup is refused as such: {unpacked:?}");
+    !refused
+}
+
+#[cfg(any(test, fuzzing))]
+fn fuzz_key() -> StoreKey {
+    StoreKey::new([7; 32])
+}
+
+/// A sound backup of these bytes under that key.
+#[cfg(test)]
+pub(crate) fn fuzz_seed(sidecar: &[u8], database: &[u8]) -> Vec<u8> {
+    let (sidecar_length, length) =
+        ((sidecar.len() as u32).to_be_bytes(), (database.len() as u64).to_be_bytes());
+    let mut bytes = [&MAGIC[..], &[VERSION], &sidecar_length, sidecar, &length, database].concat();
+    let tag = mac(&fuzz_key()).unwrap().chain_update(&bytes).finalize().into_bytes();
+    bytes.extend_from_slice(&tag);
+    bytes
 }

@@ -27,6 +27,10 @@ mod thread;
 mod tx;
 mod vault;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use backup::fuzz as backup_fuzz;
+#[cfg(test)]
+pub(crate) use backup::fuzz_seed as backup_seed;
 pub(crate) use sidecar::VERSION;
 #[cfg(any(test, fuzzing))]
 pub(crate) use sidecar::fuzz as sidecar_fuzz;

@@ -80,8 +80,8 @@ pub async fn load(extent: Extent, parts: &[Part]) -> Result<Vec<Figure>> {
             }
             Part::Send => {
                 progress("sending from a closed store", 1, 1);
-                let seconds = catch_up::cold_send(extent.pick(9, 1)).await?;
-                table.push(figures::cold_send(Spread::of(seconds)));
+                let (seconds, derived) = catch_up::cold_send(extent.pick(9, 1)).await?;
+                table.push(figures::cold_send(Spread::of(seconds), Spread::of(derived)));
             }
         }
     }

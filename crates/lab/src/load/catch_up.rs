@@ -2,6 +2,7 @@
 
 use super::stage::Stage;
 use crate::measure::{bytes_to_disk, seconds};
+use crate::peers::argon;
 use crate::{LabError, Result};
 use conclave_client::{Client, Delivery, ReadOptions, Scheme, Ticket};
 use std::time::Duration;
@@ -156,14 +157,17 @@ pub async fn durable(messages: usize, bytes: usize) -> Result<Option<Durable>> {
     Ok(Some(Durable { sent, live, caught_up, committed }))
 }
 
-/// Seconds from a closed store to a message that the relay holds: open, unlock, connect, seal, post.
-pub async fn cold_send(times: usize) -> Result<Vec<f64>> {
+/// Seconds from a closed store to a message that the relay holds: open, unlock, connect, seal, post; and, in turns with it,
+/// seconds for the passphrase's key alone.
+pub async fn cold_send(times: usize) -> Result<(Vec<f64>, Vec<f64>)> {
     let Duo { stage, mike, steve } = Duo::open().await?;
     mike.send("steve", "hello").await?;
     mike.sync(PATIENCE).await?;
     drop((mike, steve));
-    let mut took = Vec::new();
+    let (mut took, mut derived) = (Vec::new(), Vec::new());
     for n in 0..times {
+        let key = tokio::task::spawn_blocking(argon::measure).await;
+        derived.push(key.map_err(|error| LabError::unexpected(error.to_string()))??);
         let (seconds, sent) = seconds(async {
             let mike = stage.again("mike").await?;
             let ticket = mike.send("steve", &format!("cold {n}")).await?;
@@ -176,5 +180,5 @@ pub async fn cold_send(times: usize) -> Result<Vec<f64>> {
         sent?;
         took.push(seconds);
     }
-    Ok(took)
+    Ok((took, derived))
 }

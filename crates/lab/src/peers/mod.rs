@@ -1,6 +1,7 @@
 //! Peers measured in the same run, so that ratios hold on any machine: Olm and Megolm for the ciphers, a raw fan-out for the
 //! relay, bare inserts for the client's store.
 
+pub mod argon;
 pub mod fanout;
 pub mod inserts;
 pub mod olm;

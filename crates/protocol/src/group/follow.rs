@@ -27,7 +27,7 @@ use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::kem::open_sealed;
 use crate::primitives::secret::{Secret, Seed};
-use crate::roster::{Change, Commit, Leaf, LeafSecrets, Roster, SignedLeave};
+use crate::roster::{Change, Commit, LeafSecrets, Roster, SignedLeave};
 use crate::session::retire;
 use crate::vault::{Row, attempt, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, Result, SeatId};
@@ -99,14 +99,14 @@ impl Group {
             Err(Error::Peer(fault)) => return self.unopened(entry.seat, fault, cx),
             Err(error) => return Err(error),
         };
-        let Some(author) = self.roster.leaf_by_seat(entry.seat).cloned() else {
+        let Some(author) = self.roster.leaf_by_seat(entry.seat).map(|leaf| leaf.device) else {
             return Ok(Received::Void(PeerFault::WrongAddress));
         };
         match inner {
-            Inner::Chat(chat) => self.chat(account, entry, shared, &author, &chat, cx),
+            Inner::Chat(chat) => self.chat(account, entry, shared, author, &chat, cx),
             Inner::Commit(_) | Inner::Leave(_) if !rose => Ok(Received::Void(PeerFault::WrongEpoch)),
-            Inner::Commit(commit) => self.follow(account, entry, shared, &author, commit, cx),
-            Inner::Leave(leave) => self.note_leave(&author, leave),
+            Inner::Commit(commit) => self.follow(account, entry, shared, author, commit, cx),
+            Inner::Leave(leave) => self.note_leave(author, leave),
         }
     }
 
@@ -126,17 +126,17 @@ impl Group {
         account: &Account,
         entry: &Entry,
         shared: &[u8],
-        author: &Leaf,
+        author: DeviceId,
         chat: &Chat,
         cx: &mut Context,
     ) -> Result<Received> {
-        let person = self.roster.member_of(author.device).ok_or(Error::CorruptStore)?.person;
+        let person = self.roster.member_of(author).ok_or(Error::CorruptStore)?.person;
         let opened = attempt(cx, |cx| {
             let sealer = Sealer::of(&self.state.keys, &self.place(), shared)?;
             let slice = self.own_slice(&sealer, entry)?;
             let slice = slice.as_ref().map(|slice| slice.as_slice());
-            let incoming = Incoming { chat, slice, salt: sealer.salt(), sender: author.device };
-            let aad = self.aad(author.device);
+            let incoming = Incoming { chat, slice, salt: sealer.salt(), sender: author };
+            let aad = self.aad(author);
             let plaintext = self.scheme()?.open(&self.room(account), &aad, &incoming, cx)?;
             let body: ChatBody = codec::decode(&plaintext)?;
             let content = Content::decode(&body.content.0)?;
@@ -146,14 +146,13 @@ impl Group {
             Ok(opened) => opened,
             Err(fault) => return Ok(Received::Unreadable { person, fault }),
         };
-        let row = key(Row::Counted, &[self.id.as_bytes(), author.device.as_bytes()]);
+        let row = key(Row::Counted, &[self.id.as_bytes(), author.as_bytes()]);
         let known: Option<u64> = load(cx.vault, &row)?;
         save(cx.vault, &row, &entry.number)?;
-        let device = author.device;
         Ok(Received::Message(ReceivedMessage {
             id: body.id,
             person,
-            device,
+            device: author,
             content,
             sent_at: body.sent_at,
             epoch: self.epoch(),
@@ -182,8 +181,8 @@ impl Group {
         })
     }
 
-    fn note_leave(&mut self, author: &Leaf, leave: SignedLeave) -> Result<Received> {
-        if leave.request.device != author.device {
+    fn note_leave(&mut self, author: DeviceId, leave: SignedLeave) -> Result<Received> {
+        if leave.request.device != author {
             return Ok(Received::Void(PeerFault::WrongAddress));
         }
         match leave.verify(&self.roster) {
@@ -242,12 +241,12 @@ impl Group {
         account: &Account,
         entry: &Entry,
         shared: &[u8],
-        author: &Leaf,
+        author: DeviceId,
         commit: Commit,
         cx: &mut Context,
     ) -> Result<Received> {
-        let by = self.roster.member_of(author.device).ok_or(Error::CorruptStore)?.person;
-        let valid = match commit.body.draft.author == author.device {
+        let by = self.roster.member_of(author).ok_or(Error::CorruptStore)?.person;
+        let valid = match commit.body.draft.author == author {
             true => commit.verify(&self.roster, &self.state.commit, &self.state.parent_change),
             false => Err(PeerFault::WrongAddress.into()),
         };

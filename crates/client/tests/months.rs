@@ -63,21 +63,9 @@ impl Years {
 
     /// Three in a group; steve has heard of it, and has said something.
     async fn trip(&self, scheme: Scheme) -> [Client; 3] {
-        let [mike, sean, steve] =
-            [self.person("mike").await, self.person("sean").await, self.person("steve").await];
-        for one in [&sean, &steve] {
-            one.add_contact("mike").await.unwrap();
-        }
-        mike.new_group("Trip", scheme).await.unwrap();
-        done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
-        for (one, text) in [(&mike, "a"), (&sean, "b"), (&steve, "c")] {
-            sync(one).await;
-            say(one, "Trip", text).await;
-        }
-        for one in [&mike, &sean, &steve] {
-            sync(one).await;
-        }
-        [mike, sean, steve]
+        let three = [self.person("mike").await, self.person("sean").await, self.person("steve").await];
+        common::trip(&three, scheme).await;
+        three
     }
 }
 

@@ -37,21 +37,9 @@ fn copy(from: &Path, to: &Path) {
 
 /// mike, sean and steve in a group in which each has said something.
 async fn trip(stage: &Stage, scheme: Scheme) -> [Client; 3] {
-    let [mike, sean, steve] =
-        [stage.person("mike").await, stage.person("sean").await, stage.person("steve").await];
-    for one in [&sean, &steve] {
-        one.add_contact("mike").await.unwrap();
-    }
-    mike.new_group("Trip", scheme).await.unwrap();
-    done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
-    for (one, text) in [(&mike, "a"), (&sean, "b"), (&steve, "c")] {
-        sync(one).await;
-        say(one, "Trip", text).await;
-    }
-    for one in [&mike, &sean, &steve] {
-        sync(one).await;
-    }
-    [mike, sean, steve]
+    let three = [stage.person("mike").await, stage.person("sean").await, stage.person("steve").await];
+    common::trip(&three, scheme).await;
+    three
 }
 
 fn lost(events: &[Event]) -> Vec<(u64, bool)> {

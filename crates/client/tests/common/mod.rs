@@ -4,7 +4,7 @@
 pub(crate) mod lives;
 pub(crate) mod proxy;
 
-use conclave_client::{Client, Delivery, Message, Outcome, ReadOptions};
+use conclave_client::{Client, Delivery, Message, Outcome, ReadOptions, Scheme};
 use conclave_relay::{Config, Running, serve};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -96,4 +96,20 @@ pub(crate) fn done(outcome: Result<Outcome, conclave_client::ClientError>) {
 /// A person whose relay is honest, quickly.
 pub(crate) async fn cheap_person(stage: &Stage, name: &str) -> Client {
     stage.person_at(name, &stage.url()).await
+}
+
+/// Three strangers become a group in which each has said something: a, b and c.
+pub(crate) async fn trip([mike, sean, steve]: &[Client; 3], scheme: Scheme) {
+    for one in [sean, steve] {
+        one.add_contact("mike").await.unwrap();
+    }
+    mike.new_group("Trip", scheme).await.unwrap();
+    done(mike.add("Trip", &["sean", "steve"], PATIENCE).await);
+    for (one, text) in [(mike, "a"), (sean, "b"), (steve, "c")] {
+        sync(one).await;
+        say(one, "Trip", text).await;
+    }
+    for one in [mike, sean, steve] {
+        sync(one).await;
+    }
 }

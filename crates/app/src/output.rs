@@ -16,9 +16,16 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
 
 /// One JSON object on a line of its own.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value)
-        .map_err(|e| Failure::new(crate::failure::Exit::Refused, "internal", e.to_string(), ""))?;
-    line(&text)
+    line(&serde_json::to_string(value).map_err(internal)?)
+}
+
+/// The same, to be changed before it is printed.
+pub(crate) fn value(object: &impl Serialize) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(object).map_err(internal)
+}
+
+fn internal(error: serde_json::Error) -> Failure {
+    Failure::new(crate::failure::Exit::Refused, "internal", error.to_string(), "")
 }
 
 /// RFC 3339 in UTC with milliseconds, from milliseconds since 1970.

@@ -97,7 +97,13 @@ fn a_group_is_renamed_healed_and_given_another_administrator() {
     assert_eq!(info(&mike)["title"], "Mine");
     let before = info(&mike)["epoch"].as_u64().unwrap();
     mike.ok(&["group", "heal", id.trim()]);
-    assert_eq!(info(&mike)["epoch"].as_u64().unwrap(), before + 1);
+    let after = info(&mike);
+    assert_eq!(after["epoch"].as_u64().unwrap(), before + 1);
+    let healed_at = |of: &Person| {
+        let members = after["members"].as_array().unwrap();
+        members.iter().find(|one| one["handle"] == *of.handle).unwrap()["heals"][0]["healed_at"].clone()
+    };
+    assert!(healed_at(&mike).as_str().unwrap().ends_with('Z') && healed_at(&sean).is_null());
     sean.fails(1, &["group", "remove", id.trim(), "mike"]);
     mike.ok(&["group", "role", id.trim(), "sean", "administrator"]);
     sean.ok(&["sync"]);

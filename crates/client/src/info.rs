@@ -66,8 +66,19 @@ pub struct MemberInfo {
     pub role: String,
     /// How many devices.
     pub devices: usize,
+    /// When each of them last brought fresh secrets of its own into the group.
+    pub heals: Vec<HealInfo>,
     /// Whether it is the own person.
     pub you: bool,
+}
+
+/// A device and its last heal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealInfo {
+    /// The device's id in hex digits.
+    pub device: String,
+    /// In milliseconds since 1970, by the relay's clock (own heals by the own one). `None`: none since this account is in.
+    pub healed_at: Option<i64>,
 }
 
 /// A group that somebody unknown invited to.

@@ -11,15 +11,17 @@ use conclave_relay::{Config, Running, serve};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-const DAY: i64 = 24 * 60 * 60 * 1000;
-
 /// The machine's clock and some days more.
 #[derive(Clone, Default)]
 struct Moved(Arc<AtomicI64>);
 
 impl Moved {
     fn days(&self, days: i64) {
-        self.0.fetch_add(days * DAY, Ordering::Relaxed);
+        self.minutes(days * 24 * 60);
+    }
+
+    fn minutes(&self, minutes: i64) {
+        self.0.fetch_add(minutes * 60_000, Ordering::Relaxed);
     }
 }
 
@@ -124,6 +126,52 @@ async fn after_a_month_everything_is_there_and_counted_pairwise() {
 #[tokio::test]
 async fn after_a_month_everything_is_there_and_counted_sender_keys() {
     a_month(Scheme::SenderKeys).await;
+}
+
+/// When mike, sean and steve healed last, as somebody sees it.
+async fn heals(who: &Client) -> [Option<i64>; 3] {
+    let info = who.group_info("Trip").await.unwrap();
+    ["mike", "sean", "steve"].map(|name| {
+        let member = info.members.iter().find(|member| member.handle.starts_with(name)).unwrap();
+        member.heals[0].healed_at
+    })
+}
+
+async fn heals_before_speaking(scheme: Scheme) {
+    let years = Years::begin().await;
+    let [mike, sean, steve] = years.trip(scheme).await;
+    let epoch = mike.group_info("Trip").await.unwrap().epoch;
+    say(&sean, "Trip", "at once").await;
+    sync(&mike).await;
+    assert_eq!(mike.group_info("Trip").await.unwrap().epoch, epoch, "nobody heals within an hour");
+    let founded = heals(&mike).await[0];
+    assert!(matches!(heals(&sean).await, [None, None, None]), "what was before is not known here");
+    years.clock.minutes(61);
+    say(&sean, "Trip", "an hour later").await;
+    say(&sean, "Trip", "and again").await;
+    sync(&mike).await;
+    assert_eq!(mike.group_info("Trip").await.unwrap().epoch, epoch + 1, "once");
+    let [of_mike, of_sean, of_steve] = heals(&mike).await;
+    assert!(of_mike == founded && of_sean > of_mike && of_steve.is_none());
+    years.clock.minutes(-500);
+    say(&mike, "Trip", "set back").await;
+    assert_eq!(
+        mike.group_info("Trip").await.unwrap().epoch,
+        epoch + 2,
+        "a clock set back does not put it off"
+    );
+    assert_eq!(texts(&steve, "Trip").await[3..], ["at once", "an hour later", "and again", "set back"]);
+    assert!(heals(&steve).await[1].is_some());
+}
+
+#[tokio::test]
+async fn who_speaks_after_an_hour_heals_first_and_the_others_see_when_pairwise() {
+    heals_before_speaking(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn who_speaks_after_an_hour_heals_first_and_the_others_see_when_sender_keys() {
+    heals_before_speaking(Scheme::SenderKeys).await;
 }
 
 async fn longer_than_kept(scheme: Scheme) {

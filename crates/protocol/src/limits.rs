@@ -27,5 +27,11 @@ pub const ALL: &[Limit] = &[
     ("message keys that one message may skip in a session", session::limits::JUMP as u64, "keys"),
     ("messages that one message may skip in a sender's chain", group::limits::JUMP, "messages"),
     ("own running hashes that a view is checked against", group::limits::VIEWS, "entries"),
+    ("a device heals before it speaks, at the soonest after", group::limits::HEAL_LEAST / 60_000, "minutes"),
+    (
+        "or, if that is longer, for each device of the group after",
+        group::limits::HEAL_PER_DEVICE / 60_000,
+        "minutes",
+    ),
     ("entries between an adder's view and the commit that adds", group::limits::BEFORE as u64, "entries"),
 ];

@@ -81,6 +81,8 @@ pub(crate) enum Row {
     Chain = 30,
     /// Sender keys: to whom the own chain was handed out.
     HandedOut = 31,
+    /// When a device healed last, by group and device; when this device came in, by group.
+    Healed = 32,
 }
 
 /// Builds the key of a row.

@@ -56,14 +56,33 @@ fn list(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
 
 fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
     if settings.json {
-        return output::json(group);
+        return output::json(&with_instants(group)?);
     }
     output::line(&format!("{}  {}  epoch {}", output::inert(&group.name), group.scheme, group.epoch))?;
     for member in &group.members {
         let you = if member.you { "  (you)" } else { "" };
         output::line(&format!("  {}  {}{you}", member.handle, member.role))?;
+        for heal in &member.heals {
+            let when = heal.healed_at.map(output::rfc3339);
+            output::line(&format!("    healed {}", when.as_deref().unwrap_or("not since you are in")))?;
+        }
     }
     Ok(())
+}
+
+/// The group as scripts read it: instants as everywhere.
+fn with_instants(group: &GroupInfo) -> Result<serde_json::Value, Failure> {
+    let mut value = output::value(group)?;
+    let members = value.get_mut("members").and_then(serde_json::Value::as_array_mut);
+    for member in members.into_iter().flatten() {
+        let heals = member.get_mut("heals").and_then(serde_json::Value::as_array_mut);
+        for at in heals.into_iter().flatten().filter_map(|heal| heal.get_mut("healed_at")) {
+            if let Some(unix_ms) = at.as_i64() {
+                *at = output::rfc3339(unix_ms).into();
+            }
+        }
+    }
+    Ok(value)
 }
 
 fn role_of(role: RoleName) -> Role {

@@ -3,9 +3,10 @@
 use super::Client;
 use super::contacts::known;
 use super::conversations::{Target, found};
-use crate::info::{GroupInfo, MemberInfo, Outcome};
+use crate::info::{GroupInfo, HealInfo, MemberInfo, Outcome};
 use crate::store::Tx;
 use crate::store::conversations::Conversation;
+use crate::store::messages::signed;
 use crate::store::outbox::What;
 use crate::{ClientError, Result};
 use conclave_protocol::group::{Group, Intent, Role, Scheme};
@@ -173,11 +174,20 @@ impl Client {
 fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
     let own = *tx.protocol(Account::load)?.person();
     let group = tx.protocol(|cx| Group::load(&conversation.group, cx))?;
+    let healed = tx.protocol(|cx| group.healed(cx))?;
+    let heals = |person: PersonId| {
+        let own = healed.iter().filter(move |healed| healed.person == person);
+        own.map(|healed| HealInfo {
+            device: healed.device.to_string(),
+            healed_at: healed.at.map(|at| signed(at.0)),
+        })
+    };
     let member = |one: conclave_protocol::group::PersonView| MemberInfo {
         handle: one.handle.to_string(),
         person: one.person.to_string(),
         role: if one.role == Role::Administrator { "administrator" } else { "member" }.to_owned(),
         devices: one.devices,
+        heals: heals(one.person).collect(),
         you: one.person == own,
     };
     Ok(GroupInfo {

@@ -14,7 +14,7 @@ use crate::directory::answer_fault;
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::letters::Goes;
-use crate::store::outbox::{What, Wish, WishState};
+use crate::store::outbox::{Heal, What, Wish, WishState};
 use crate::store::posts::StoredPost;
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
@@ -37,6 +37,8 @@ const LONG_PATIENCE: Duration = Duration::from_secs(10);
 /// What a group's outbox comes to.
 enum Next {
     Nothing,
+    /// Something is to be said, and a heal comes before it.
+    Heal,
     Send(StoredPost),
     Seal(Wish),
 }
@@ -69,6 +71,10 @@ impl Session<'_> {
         match self.store.view(move |tx| next(tx, &group)).await? {
             Next::Nothing => Ok(false),
             Next::Send(post) => self.transmit(seat, post).await.map(|()| true),
+            Next::Heal => {
+                let heal = What::Change(Intent::Heal);
+                self.store.step(move |tx| tx.wish_beyond(&group, &heal, 0).map(drop)).await.map(|()| true)
+            }
             Next::Seal(wish) => {
                 let (seq, say) = (wish.seq, matches!(wish.what, What::Say { .. }));
                 match self.seal(wish).await {
@@ -222,6 +228,14 @@ fn next(tx: &Tx, group: &GroupId) -> Result<Next> {
     let wishes = tx.wishes(group, LOOK_AHEAD)?;
     let due = wishes.iter().find(|wish| wish.not_before <= tx.now.0);
     let Some(due) = due else { return Ok(Next::Nothing) };
+    if matches!(due.what, What::Say { .. }) && tx.protocol(|cx| loaded.heal_is_due(cx))? {
+        match tx.heal_of(group)? {
+            Heal::Waits(wish) => return Ok(Next::Seal(wish)),
+            Heal::None => return Ok(Next::Heal),
+            // What was tried and given up must not keep what is to be said for ever.
+            Heal::Failed => {}
+        }
+    }
     // Who asked to leave is taken out before anything else is said.
     let settle = wishes.iter().find(|wish| matches!(wish.what, What::Change(Intent::Settle)));
     let leaves = matches!(due.what, What::Change(Intent::Leave));

@@ -48,8 +48,17 @@ pub(crate) enum WishState {
     Failed { code: String, error: String },
 }
 
+/// A heal that was given up is tried again after so long, in milliseconds.
+const TRIED_AGAIN_AFTER: u64 = 60 * 60 * 1000;
 const COLUMNS: &str = "seq, grp, kind, message, body, not_before, state, code, error";
 const WAITS: &str = "state IN ('queued', 'sealed', 'sent')";
+
+/// What has become of a group's heal.
+pub(crate) enum Heal {
+    None,
+    Waits(Wish),
+    Failed,
+}
 
 impl Wish {
     fn read(row: &Row) -> rusqlite::Result<Self> {
@@ -97,6 +106,11 @@ impl Tx<'_> {
         if usize::try_from(waiting).is_ok_and(|waiting| waiting >= MOST) {
             return Err(ClientError::OutboxFull(MOST));
         }
+        self.wish_beyond(group, what, not_before)
+    }
+
+    /// As [`Tx::wish`], for what must come before rows that wait: however many they are.
+    pub(crate) fn wish_beyond(&self, group: &GroupId, what: &What, not_before: u64) -> Result<i64> {
         let (kind, message, body) = match what {
             What::Say { id, text } => ("say", Some(id.0), text.as_bytes().to_vec()),
             What::Change(intent) => ("change", None, codec::encode(intent)?),
@@ -149,6 +163,23 @@ impl Tx<'_> {
             self.set_wish(wish.seq, &failed)?;
         }
         Ok(())
+    }
+
+    /// The heal of a group that waits, or was given up lately.
+    pub(crate) fn heal_of(&self, group: &GroupId) -> Result<Heal> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM outbox WHERE grp = ?1 AND kind = 'change' AND body = ?2
+             AND (({WAITS}) OR (state = 'failed' AND composed_at > ?3)) ORDER BY seq DESC LIMIT 1"
+        );
+        let (body, lately) = (codec::encode(&Intent::Heal)?, self.now.0.saturating_sub(TRIED_AGAIN_AFTER));
+        let mut query = self.db.prepare_cached(&sql)?;
+        let found =
+            query.query_row(params![group.as_bytes(), body, signed(lately)], Wish::read).optional()?;
+        Ok(match found {
+            None => Heal::None,
+            Some(Wish { state: WishState::Failed { .. }, .. }) => Heal::Failed,
+            Some(wish) => Heal::Waits(wish),
+        })
     }
 
     /// One row, whatever its state.

@@ -30,7 +30,7 @@ use crate::primitives::secret::{Secret, Seed};
 use crate::roster::{Change, Commit, LeafSecrets, Roster, SignedLeave};
 use crate::session::retire;
 use crate::vault::{Row, attempt, key, load, save};
-use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, Result, SeatId};
+use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, Result, SeatId, Timestamp};
 
 /// What a valid commit comes to.
 enum Fate {
@@ -228,7 +228,7 @@ impl Group {
             PendingWhat::Commit(PendingCommit { commit, seed, leaf }) => {
                 let after = commit.verify(&self.roster, &self.state.commit, &self.state.parent_change)?;
                 let changes = happened(&commit);
-                match self.advance(account, &commit, after, Ok(Found { seed, leaf }), cx)? {
+                match self.advance(account, (&commit, cx.now), after, Ok(Found { seed, leaf }), cx)? {
                     Fate::Stranded(fault) => Ok(self.strand(fault)),
                     _ => Ok(Received::Accepted { message: None, changes, epoch: self.epoch() }),
                 }
@@ -264,7 +264,7 @@ impl Group {
         // The group has moved, whether or not this device can follow: a pending post is void.
         cx.vault.delete(&self.row(Row::Pending))?;
         let changes = happened(&commit);
-        Ok(match self.advance(account, &commit, after, seed, cx)? {
+        Ok(match self.advance(account, (&commit, entry.at), after, seed, cx)? {
             Fate::Merged => Received::Committed { author: by, changes, epoch: self.epoch(), seats_differ },
             Fate::Removed => Received::Removed { by },
             Fate::Stranded(fault) => self.strand(fault),
@@ -304,7 +304,7 @@ impl Group {
     fn advance(
         &mut self,
         account: &Account,
-        commit: &Commit,
+        (commit, at): (&Commit, Timestamp),
         after: Roster,
         found: std::result::Result<Found, PeerFault>,
         cx: &mut Context,
@@ -337,6 +337,12 @@ impl Group {
             retire(*device, cx)?;
         }
         self.move_to(after, cx)?;
+        for device in &gone {
+            self.forget_heals(device, cx)?;
+        }
+        if let Some(renewed) = &commit.body.draft.leaf {
+            self.note_heal(&renewed.device, at, cx)?;
+        }
         self.state.leaving.retain(|leave| self.roster.member(leave.request.person).is_some());
         if let Some(leaf) = leaf {
             self.save_leaf(&leaf, cx)?;

@@ -11,6 +11,7 @@ mod epoch;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod healing;
 mod incarnation;
 mod knock;
 mod letter;
@@ -33,6 +34,7 @@ pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 
+pub use healing::Healed;
 pub use incarnation::Standing;
 pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
@@ -63,6 +65,7 @@ pub(crate) const VIEWS_KEPT: u64 = 1024;
 /// This layer's bounds, for the page of all of them.
 pub(crate) mod limits {
     pub(crate) use super::VIEWS_KEPT as VIEWS;
+    pub(crate) use super::healing::{LEAST as HEAL_LEAST, PER_DEVICE as HEAL_PER_DEVICE};
     pub(crate) use super::sender_keys::MAX_JUMP as JUMP;
     pub(crate) use super::welcome::MAX_BEFORE as BEFORE;
 }
@@ -199,6 +202,8 @@ impl Group {
         let group = Self { id, state, roster };
         group.save_leaf(&secrets, cx)?;
         group.roster.save(None, cx)?;
+        group.note_joined(cx)?;
+        group.note_heal(&group.state.me, cx.now, cx)?;
         group.save(cx)?;
         Ok(group)
     }
@@ -345,8 +350,16 @@ impl Group {
     }
 
     fn wipe_keys(&self, cx: &mut Context) -> Result<()> {
-        let rows =
-            [Row::Leaf, Row::Pending, Row::View, Row::Counted, Row::Chain, Row::HandedOut, Row::Incarnation];
+        let rows = [
+            Row::Leaf,
+            Row::Pending,
+            Row::View,
+            Row::Counted,
+            Row::Chain,
+            Row::HandedOut,
+            Row::Incarnation,
+            Row::Healed,
+        ];
         for row in rows {
             delete_all(cx.vault, &self.row(row))?;
         }

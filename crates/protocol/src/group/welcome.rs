@@ -206,6 +206,7 @@ impl Joining {
         let group = Group { id: *id, state, roster };
         group.roster.save(None, cx)?;
         group.save_view(cx)?;
+        group.note_joined(cx)?;
         group.save(cx)?;
         Ok(group)
     }

@@ -55,7 +55,7 @@ pub(crate) fn welcome(bytes: &[u8]) -> bool {
 /// This layer's rows of the vault; `None` for the others'.
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     let mark: Run = |value| value == [1];
-    let rows: [(Row, Run); 12] = [
+    let rows: [(Row, Run); 13] = [
         (Row::Group, canonical::<State>),
         (Row::Roster, canonical::<RosterBody>),
         (Row::RosterHead, canonical::<RosterHead>),
@@ -67,6 +67,7 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
         (Row::Counted, canonical::<u64>),
         (Row::Chain, canonical::<Chain>),
         (Row::HandedOut, canonical::<Vec<DeviceId>>),
+        (Row::Healed, canonical::<crate::Timestamp>),
         (Row::AcceptedBase, mark),
     ];
     rows.iter().find(|(row, _)| *row as u8 == kind).map(|(_, read)| read(value))

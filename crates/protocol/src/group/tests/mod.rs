@@ -4,6 +4,7 @@ mod conversation;
 mod hostile;
 mod restored;
 mod size;
+mod theft;
 mod transcript;
 
 use super::world::World;

@@ -1,0 +1,66 @@
+//! When each device last brought fresh secrets of its own into a group, and when this one is to do it again.
+//!
+//! A heal is a commit; what it does to the secrets stands in `change` and `follow`. Who makes it, and whether it gets
+//! through, is the client's concern.
+
+use super::Group;
+use crate::vault::{Row, key, load, save};
+use crate::{Context, DeviceId, GroupId, PersonId, Result, Timestamp};
+
+/// A device heals after so long at the soonest, in milliseconds.
+pub(crate) const LEAST: u64 = 60 * 60 * 1000;
+/// And after so long for each device of the group: all heals together come at most twice in this time.
+pub(crate) const PER_DEVICE: u64 = 2 * 60 * 1000;
+
+/// A device of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Healed {
+    /// Whose it is.
+    pub person: PersonId,
+    /// Which one.
+    pub device: DeviceId,
+    /// When it healed last, by the relay's clock; its own heals by its own. `None`: not since this device is in.
+    pub at: Option<Timestamp>,
+}
+
+impl Group {
+    /// Every device, in roster order.
+    pub fn healed(&self, cx: &Context) -> Result<Vec<Healed>> {
+        let members = self.roster.body().members.iter();
+        let devices =
+            members.flat_map(|member| member.leaves.iter().map(|leaf| (member.person, leaf.device)));
+        devices
+            .map(|(person, device)| {
+                Ok(Healed { person, device, at: load(cx.vault, &healed_row(&self.id, &device))? })
+            })
+            .collect()
+    }
+
+    /// Whether this device is to heal before it says anything more: it has not for an hour, or for two minutes times the
+    /// number of devices if that is longer. A clock that was set back does not put it off.
+    pub fn heal_is_due(&self, cx: &Context) -> Result<bool> {
+        let healed = load(cx.vault, &healed_row(&self.id, &self.state.me))?;
+        let joined = || load(cx.vault, &self.row(Row::Healed));
+        let since: Option<Timestamp> = if healed.is_some() { healed } else { joined()? };
+        let Some(since) = since else { return Ok(true) };
+        let every = LEAST.max(PER_DEVICE.saturating_mul(self.roster.leaves().count() as u64));
+        Ok(cx.now >= since.plus(every) || since > cx.now.plus(every))
+    }
+
+    pub(super) fn note_heal(&self, device: &DeviceId, at: Timestamp, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &healed_row(&self.id, device), &at)
+    }
+
+    pub(super) fn forget_heals(&self, device: &DeviceId, cx: &mut Context) -> Result<()> {
+        Ok(cx.vault.delete(&healed_row(&self.id, device))?)
+    }
+
+    /// This device is in from now on.
+    pub(super) fn note_joined(&self, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &self.row(Row::Healed), &cx.now)
+    }
+}
+
+fn healed_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
+    key(Row::Healed, &[group.as_bytes(), device.as_bytes()])
+}

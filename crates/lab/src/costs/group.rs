@@ -97,14 +97,13 @@ fn talk(room: &mut Room, count: usize) -> Result<(f64, f64)> {
     let (mut sealing, mut opening) = (Stopwatch::default(), Stopwatch::default());
     let content = Content::text("x".repeat(MESSAGE))?;
     let none = Bundles::default();
-    // In hand from one message to the next, as a client has it that takes in many.
-    let mut listening = room.listens()?;
     for _ in 0..count {
         let (group, id) = (room.speaks()?, room.message_id());
         let post = sealing.time(|| room.seal(group, id, &content, &none))?;
         let taken = room.take(post);
         room.settle(&taken)?;
-        match opening.time(|| room.hear(&mut listening, &taken))? {
+        let mut group = room.listens()?;
+        match opening.time(|| room.hear(&mut group, &taken))? {
             Received::Message(message) if message.content == content => {}
             other => return Err(LabError::unexpected(format!("a message gave {other:?}"))),
         }

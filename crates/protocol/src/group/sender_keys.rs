@@ -11,7 +11,7 @@ use super::message::{Aad, Chat, KeyName};
 use crate::codec::{self, Count, Rest};
 use crate::labels;
 use crate::primitives::secret::{AeadKey, ChainKey, HealRoot, MessageKey, Secret, Seed};
-use crate::primitives::sign::{Signature, SigningKey};
+use crate::primitives::sign::{Signature, SigningKey, VerifyingKey};
 use crate::primitives::{aead, kdf};
 use crate::vault::{Row, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, GroupId, PeerFault, Result, session};
@@ -102,8 +102,9 @@ impl GroupCipher for SenderKeys {
         let (message_key, commitment) = chain.advance(received.salt, &bound);
         let inside = aead::open(&message_key, &bound, chat.sealed.as_slice())?;
         let Signed { signature, body: Rest(body) } = codec::decode(&inside)?;
-        let signed = signed(&bound, &commitment, &body);
-        room.roster.verify_by(received.sender, labels::CHAT_SIGNATURE, &signed, &signature)?;
+        let author: VerifyingKey =
+            room.roster.leaf(received.sender).ok_or(PeerFault::RosterMismatch)?.signing()?;
+        author.verify(labels::CHAT_SIGNATURE, &signed(&bound, &commitment, &body), &signature)?;
         save(cx.vault, &row, &chain)?;
         Ok(Zeroizing::new(body))
     }

@@ -18,12 +18,8 @@ pub(crate) use record::Head as RosterHead;
 
 use crate::codec::{self, VLBytes};
 use crate::identity::{DeviceList, Handle, PeerDevice, UnverifiedDeviceList};
-use crate::labels::Label;
 use crate::primitives::kdf;
-use crate::primitives::sign::{PreparedKey, Signature, VerifyingKey};
 use crate::{DeviceId, Digest, Error, GroupId, PeerFault, PersonId, Result, SeatId, labels};
-use std::cell::RefCell;
-use std::collections::BTreeMap;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// The format of rosters, commits and welcomes.
@@ -36,8 +32,6 @@ pub const MAX_NAME: usize = 64;
 pub struct Roster {
     body: RosterBody,
     lists: Vec<DeviceList>,
-    /// Keys by which something was checked lately: who speaks once will speak again.
-    prepared: RefCell<BTreeMap<VerifyingKey, PreparedKey>>,
 }
 
 #[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -79,7 +73,7 @@ impl Roster {
             }
             lists.push(list);
         }
-        let roster = Self { body, lists, prepared: RefCell::default() };
+        let roster = Self { body, lists };
         roster.check_shape()?;
         Ok(roster)
     }
@@ -88,7 +82,7 @@ impl Roster {
     pub(crate) fn stored(body: RosterBody) -> Result<Self> {
         let lists = body.members.iter().map(|member| DeviceList::stored(member.list.as_slice()));
         let lists = lists.collect::<Result<_>>()?;
-        Ok(Self { body, lists, prepared: RefCell::default() })
+        Ok(Self { body, lists })
     }
 
     pub(crate) fn body(&self) -> &RosterBody {
@@ -148,24 +142,6 @@ impl Roster {
     pub(crate) fn peer(&self, device: DeviceId) -> Option<PeerDevice> {
         self.leaf(device)?;
         self.lists.iter().find_map(|list| list.peer(device))
-    }
-
-    /// Checks a signature by the leaf key of a device.
-    pub(crate) fn verify_by(
-        &self,
-        device: DeviceId,
-        label: Label,
-        message: &[u8],
-        signature: &Signature,
-    ) -> Result<()> {
-        let key = self.leaf(device).ok_or(PeerFault::RosterMismatch)?.signing()?;
-        if let Some(prepared) = self.prepared.borrow().get(&key) {
-            return prepared.verify(label, message, signature);
-        }
-        let prepared = key.prepare()?;
-        prepared.verify(label, message, signature)?;
-        self.prepared.borrow_mut().insert(key, prepared);
-        Ok(())
     }
 
     /// The device list of a member.

@@ -1,0 +1,114 @@
+//! Names, keys and inboxes.
+
+use super::*;
+
+#[test]
+fn a_one_time_key_is_given_once_and_then_the_last_resort() {
+    over_each(async |storage| {
+        one(&*storage, register(1, some_keys(2, 1))).await;
+        let mut given = Vec::new();
+        for _ in 0..3 {
+            let Outcome::Keys { keys, low } = one(&*storage, Op::TakeKeys(vec![take(1), take(7)])).await
+            else {
+                panic!()
+            };
+            assert_eq!((keys.len(), low), (1, vec![device(1)]), "an unknown device is left out");
+            given.push((keys[0].one_time_prekey.clone(), keys[0].join_key.clone()));
+        }
+        let (first, second, last) = (Bytes::from(vec![0; 4]), Bytes::from(vec![1; 4]), "last");
+        assert_eq!(given, [(first.clone(), first), (second, last.into()), (Bytes::new(), last.into())]);
+        assert_eq!(storage.stock(device(1)).await.unwrap(), v1::Stock::default());
+    });
+}
+
+#[test]
+fn a_full_inbox_refuses_the_whole_post() {
+    over_each(async |storage| {
+        one(&*storage, create(1, 1)).await;
+        one(&*storage, register(1, KeysOp::default())).await;
+        let with = |number, to: u8, count: usize| {
+            let letters = vec![(device(to), Bytes::from_static(b"letter")); count];
+            Op::Post(Box::new(PostOp { letters, ..post(1, number, 0, "with letters") }))
+        };
+        let refused = |code: Code| Outcome::Refused(code.into());
+        assert_eq!(one(&*storage, with(1, 7, 1)).await, refused(Code::UnknownDevice));
+        assert_eq!(one(&*storage, with(1, 1, 65)).await, refused(Code::InboxFull));
+        assert!(matches!(one(&*storage, with(1, 1, 60)).await, Outcome::Posted(_)));
+        let letter = |n: u8| Op::SendLetter {
+            device: device(1),
+            body: Bytes::from(vec![n; 2]),
+            at: 5,
+            most: limits::LETTERS_PER_INBOX,
+        };
+        for n in 0..4 {
+            assert_eq!(one(&*storage, letter(n)).await, Outcome::Done);
+        }
+        assert_eq!(one(&*storage, letter(4)).await, refused(Code::InboxFull));
+        let waiting = storage.letters(device(1), 0).await.unwrap();
+        assert_eq!(waiting.iter().map(|l| l.number).collect::<Vec<_>>(), (1..=64).collect::<Vec<_>>());
+        one(&*storage, Op::AckLetters { device: device(1), up_to: 63 }).await;
+        one(&*storage, letter(5)).await;
+        let left = storage.letters(device(1), 0).await.unwrap();
+        assert_eq!(left.iter().map(|l| l.number).collect::<Vec<_>>(), [64, 65]);
+        one(&*storage, Op::AckLetters { device: device(1), up_to: u64::MAX }).await;
+        assert!(storage.letters(device(1), 0).await.unwrap().is_empty());
+    });
+}
+
+#[test]
+fn names_persons_and_devices_belong_to_who_came_first() {
+    over_each(async |storage| {
+        let stock = v1::Stock { one_time_prekeys: 2, join_keys: 3 };
+        assert_eq!(one(&*storage, register(1, some_keys(2, 3))).await, Outcome::Stock(stock));
+        assert_eq!(one(&*storage, register(1, some_keys(2, 3))).await, Outcome::Stock(stock), "a repeat");
+        let Op::Register(first) = register(1, KeysOp::default()) else { panic!() };
+        let Op::Register(other) = register(2, KeysOp::default()) else { panic!() };
+        let cases = [
+            (RegisterOp { name: first.name.clone(), ..(*other).clone() }, Code::NameTaken),
+            (RegisterOp { device_key: [9; 32], ..(*first).clone() }, Code::NameTaken),
+            (RegisterOp { device: device(1), ..(*other).clone() }, Code::DeviceTaken),
+            (RegisterOp { person: first.person, ..(*other).clone() }, Code::PersonTaken),
+        ];
+        for (op, code) in cases {
+            assert_eq!(one(&*storage, Op::Register(Box::new(op))).await, Outcome::Refused(code.into()));
+        }
+        let found = storage.people(vec!["name1".into(), "name2".into()], vec![first.person]).await.unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].name.as_str(), found[0].device_list.as_ref()), ("name1", &[1, 1, 1][..]));
+        assert_eq!(found[0].devices[0].bundle, "bundle");
+    });
+}
+
+#[test]
+fn new_one_time_keys_push_out_the_oldest_above_the_limit() {
+    over_each(async |storage| {
+        one(&*storage, register(1, some_keys(60, 1))).await;
+        let prekeys = (60..130).map(|n| Bytes::from(vec![n; 4])).collect();
+        let keys = KeysOp { prekeys, ..KeysOp::default() };
+        let publish = Op::Publish { device: device(1), device_list: Bytes::new(), keys };
+        let Outcome::Stock(stock) = one(&*storage, publish).await else { panic!() };
+        assert_eq!((stock.one_time_prekeys, stock.join_keys), (limits::ONE_TIME_KEYS as u32, 1));
+        let Outcome::Keys { keys, .. } = one(&*storage, Op::TakeKeys(vec![take(1)])).await else { panic!() };
+        assert_eq!(keys[0].one_time_prekey, vec![30; 4], "the oldest that was left");
+        assert_eq!(keys[0].join_key, vec![0; 4], "the other kind was not touched");
+    });
+}
+
+#[test]
+fn a_letter_that_waits_is_kept_once_and_strangers_leave_room() {
+    over_each(async |storage| {
+        one(&*storage, register(1, KeysOp::default())).await;
+        let letter =
+            |n: u8, most| Op::SendLetter { device: device(1), body: Bytes::from(vec![n; 9]), at: 5, most };
+        for n in [1, 2, 1, 2] {
+            assert_eq!(one(&*storage, letter(n, 2)).await, Outcome::Done);
+        }
+        assert_eq!(storage.letters(device(1), 0).await.unwrap().len(), 2);
+        let full = Outcome::Refused(Code::InboxFull.into());
+        assert_eq!(one(&*storage, letter(3, 2)).await, full);
+        assert_eq!(one(&*storage, letter(3, 3)).await, Outcome::Done);
+        one(&*storage, Op::AckLetters { device: device(1), up_to: 3 }).await;
+        assert_eq!(one(&*storage, letter(1, 2)).await, Outcome::Done, "said again, once the first was read");
+        assert_eq!(storage.letters(device(1), 0).await.unwrap()[0].number, 4);
+    });
+}

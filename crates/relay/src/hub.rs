@@ -4,7 +4,7 @@
 //!
 //! Not here: sockets, and what a seat may see (`storage::SeatView`).
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +16,8 @@ use crate::storage::{Recent, SeatView};
 /// Entries kept of a channel that somebody follows: whoever is further behind reads them from the storage, each alone.
 const RECENT_ENTRIES: usize = 512;
 const RECENT_BYTES: usize = 1024 * 1024;
+/// As many entries wait for one that precedes them: far more than are ever accepted at once in one channel.
+const MOST_EARLY: usize = 256;
 
 /// A seat in its channel.
 pub(crate) type Place = (ChannelId, SeatId);
@@ -60,6 +62,8 @@ pub(crate) struct Hub {
 struct Line {
     /// Up to here everything was heard of.
     head: u64,
+    /// Entries heard of beyond, before those that precede them.
+    early: BTreeSet<u64>,
     recent: BTreeMap<u64, Arc<Recent>>,
     bytes: usize,
     followers: Vec<(SeatId, Arc<Mailbox>)>,
@@ -172,12 +176,15 @@ impl Line {
     /// Whether an entry that came leads further.
     fn advance(&mut self, number: u64) -> bool {
         let before = self.head;
-        // What is missing for so long is not waited for any more.
-        if self.head == 0 || number > self.head + RECENT_ENTRIES as u64 / 2 {
-            self.head = self.head.max(number);
+        if number > self.head {
+            self.early.insert(number);
         }
-        while self.recent.contains_key(&(self.head + 1)) {
-            self.head += 1;
+        // The first that is heard of; or what is missing is not waited for any more.
+        if self.head == 0 || self.early.len() > MOST_EARLY {
+            self.head = self.early.pop_first().unwrap_or(self.head);
+        }
+        while self.early.first().is_some_and(|next| *next <= self.head + 1) {
+            self.head = self.early.pop_first().unwrap_or(self.head);
         }
         self.head > before
     }
@@ -196,7 +203,7 @@ mod tests {
     const CHANNEL: ChannelId = ChannelId::new([1; 16]);
     const VIEW: SeatView = SeatView { seat: SeatId::new([2; 16]), opened: 0, closed: None };
 
-    fn entry(number: u64) -> Recent {
+    fn entry(number: u64, shared: &'static [u8]) -> Recent {
         let post = PostOp {
             channel: CHANNEL,
             seat: SeatId::new([3; 16]),
@@ -205,7 +212,7 @@ mod tests {
             at_turn: 0,
             takes_turn: false,
             hash: [0; 32],
-            shared: Bytes::from_static(b"sealed"),
+            shared: Bytes::from_static(shared),
             slices: Bytes::new(),
             opens: Vec::new(),
             closes: Vec::new(),
@@ -220,15 +227,29 @@ mod tests {
         let (hub, mailbox) = (Hub::default(), Arc::<Mailbox>::default());
         hub.follow((CHANNEL, VIEW.seat), &mailbox);
         let woken = |number| {
-            hub.publish(CHANNEL, entry(number));
+            hub.publish(CHANNEL, entry(number, b"sealed"));
             !mailbox.take_places().is_empty()
         };
         assert_eq!([7, 9, 10, 8].map(woken), [true, false, false, true]);
         assert_eq!(hub.head(&CHANNEL), 10);
         let read: Vec<_> = hub.recent(&CHANNEL, 7, &VIEW, 0).iter().map(|entry| entry.number).collect();
         assert_eq!(read, [8, 9, 10]);
-        let far = 12 + RECENT_ENTRIES as u64 / 2;
-        assert_eq!([12, far].map(woken), [false, true], "the eleventh is lost");
-        assert_eq!(hub.head(&CHANNEL), far);
+        let last = 12 + MOST_EARLY as u64;
+        assert_eq!((12..last).find(|number| woken(*number)), None);
+        assert!(woken(last), "the eleventh never comes");
+        assert_eq!(hub.head(&CHANNEL), last);
+    }
+
+    #[test]
+    fn entries_too_large_to_be_kept_are_told_of_all_the_same() {
+        const LARGE: &[u8] = &[7; RECENT_BYTES];
+        let (hub, mailbox) = (Hub::default(), Arc::<Mailbox>::default());
+        hub.follow((CHANNEL, VIEW.seat), &mailbox);
+        for number in [7, 10, 9, 8] {
+            mailbox.take_places();
+            hub.publish(CHANNEL, entry(number, LARGE));
+        }
+        assert!(!mailbox.take_places().is_empty());
+        assert_eq!(hub.head(&CHANNEL), 10);
     }
 }

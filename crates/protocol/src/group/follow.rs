@@ -338,7 +338,7 @@ impl Group {
         }
         self.move_to(after, cx)?;
         for device in &gone {
-            self.forget_heals(device, cx)?;
+            self.forget_heal(device, cx)?;
         }
         if let Some(renewed) = &commit.body.draft.leaf {
             self.note_heal(&renewed.device, at, cx)?;

@@ -4,12 +4,12 @@
 //! through, is the client's concern.
 
 use super::Group;
-use crate::vault::{Row, key, load, save};
+use crate::vault::{Row, delete_all, key, load, save};
 use crate::{Context, DeviceId, GroupId, PersonId, Result, Timestamp};
 
 /// A device heals after so long at the soonest, in milliseconds.
 pub(crate) const LEAST: u64 = 60 * 60 * 1000;
-/// And after so long for each device of the group: all heals together come at most twice in this time.
+/// And after so long for each device of the group: if all of them speak, one heals in this time.
 pub(crate) const PER_DEVICE: u64 = 2 * 60 * 1000;
 
 /// A device of a group.
@@ -51,12 +51,13 @@ impl Group {
         save(cx.vault, &healed_row(&self.id, device), &at)
     }
 
-    pub(super) fn forget_heals(&self, device: &DeviceId, cx: &mut Context) -> Result<()> {
+    pub(super) fn forget_heal(&self, device: &DeviceId, cx: &mut Context) -> Result<()> {
         Ok(cx.vault.delete(&healed_row(&self.id, device))?)
     }
 
-    /// This device is in from now on.
+    /// This device is in from now on, at a leaf that it has not healed; what it knew of others may be out of date.
     pub(super) fn note_joined(&self, cx: &mut Context) -> Result<()> {
+        delete_all(cx.vault, &self.row(Row::Healed))?;
         save(cx.vault, &self.row(Row::Healed), &cx.now)
     }
 }

@@ -104,6 +104,8 @@ fn a_group_is_renamed_healed_and_given_another_administrator() {
         members.iter().find(|one| one["handle"] == *of.handle).unwrap()["heals"][0]["healed_at"].clone()
     };
     assert!(healed_at(&mike).as_str().unwrap().ends_with('Z') && healed_at(&sean).is_null());
+    let listed: serde_json::Value = serde_json::from_str(&mike.ok(&["group", "list", "--json"])).unwrap();
+    assert_eq!(listed["members"], after["members"], "the same wherever a group is shown");
     sean.fails(1, &["group", "remove", id.trim(), "mike"]);
     mike.ok(&["group", "role", id.trim(), "sean", "administrator"]);
     sean.ok(&["sync"]);

@@ -38,12 +38,12 @@ async fn create(client: &Client, name: &str, scheme: SchemeName, settings: &Sett
         )
     })?;
     let group = client.new_group(name, scheme).await?;
-    if settings.json { output::json(&group) } else { output::line(&group.id) }
+    if settings.json { json(&group) } else { output::line(&group.id) }
 }
 
 fn list(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
     if settings.json {
-        return output::json(group);
+        return json(group);
     }
     output::line(&format!(
         "{}  {}  {} members  {}",
@@ -56,7 +56,7 @@ fn list(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
 
 fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
     if settings.json {
-        return output::json(&with_instants(group)?);
+        return json(group);
     }
     output::line(&format!("{}  {}  epoch {}", output::inert(&group.name), group.scheme, group.epoch))?;
     for member in &group.members {
@@ -71,7 +71,7 @@ fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
 }
 
 /// The group as scripts read it: instants as everywhere.
-fn with_instants(group: &GroupInfo) -> Result<serde_json::Value, Failure> {
+fn json(group: &GroupInfo) -> Result<(), Failure> {
     let mut value = output::value(group)?;
     let members = value.get_mut("members").and_then(serde_json::Value::as_array_mut);
     for member in members.into_iter().flatten() {
@@ -82,7 +82,7 @@ fn with_instants(group: &GroupInfo) -> Result<serde_json::Value, Failure> {
             }
         }
     }
-    Ok(value)
+    output::json(&value)
 }
 
 fn role_of(role: RoleName) -> Role {

@@ -34,7 +34,7 @@ struct Progress {
 }
 
 /// Consecutive entries of one seat, on their way into the store.
-pub(super) struct Batch {
+struct Batch {
     seat: SeatId,
     group: GroupId,
     joined: bool,
@@ -71,6 +71,9 @@ impl Session<'_> {
             }
         }
         waiting.retain(|(_, entries)| !entries.is_empty());
+        if batches.is_empty() {
+            return Ok(());
+        }
         let incarnation = self.incarnation();
         let step = self.store.step(move |tx| {
             let account = tx.protocol(Account::load)?;

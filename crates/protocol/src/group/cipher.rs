@@ -6,7 +6,7 @@ use super::sender_keys::SenderKeys;
 use crate::identity::Account;
 use crate::primitives::secret::{Secret, Seed};
 use crate::primitives::sign::SigningKey;
-use crate::roster::Roster;
+use crate::roster::{Leaf, Roster};
 use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PeerFault, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -41,7 +41,7 @@ pub(super) struct Received<'a> {
     pub(super) chat: &'a Chat,
     pub(super) slice: Option<&'a [u8]>,
     pub(super) salt: &'a [u8; 16],
-    pub(super) sender: DeviceId,
+    pub(super) sender: &'a Leaf,
 }
 
 /// What every step of a cipher works with.

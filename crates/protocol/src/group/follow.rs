@@ -27,10 +27,10 @@ use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::kem::open_sealed;
 use crate::primitives::secret::{Secret, Seed};
-use crate::roster::{Change, Commit, LeafSecrets, Roster, SignedLeave};
+use crate::roster::{Change, Commit, Leaf, LeafSecrets, Roster, SignedLeave};
 use crate::session::retire;
 use crate::vault::{Row, attempt, key, load, save};
-use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, Result, SeatId, Timestamp};
+use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, PersonId, Result, SeatId, Timestamp};
 
 /// What a valid commit comes to.
 enum Fate {
@@ -99,22 +99,22 @@ impl Group {
             Err(Error::Peer(fault)) => return self.unopened(entry.seat, fault, cx),
             Err(error) => return Err(error),
         };
-        let Some(author) = self.roster.leaf_by_seat(entry.seat).map(|leaf| leaf.device) else {
+        let Some((member, leaf)) = self.roster.author(entry.seat) else {
             return Ok(Received::Void(PeerFault::WrongAddress));
         };
+        let author = (member.person, leaf.device);
         match inner {
-            Inner::Chat(chat) => self.chat(account, entry, shared, author, &chat, cx),
+            Inner::Chat(chat) => self.chat(account, entry, shared, (member.person, leaf), &chat, cx),
             Inner::Commit(_) | Inner::Leave(_) if !rose => Ok(Received::Void(PeerFault::WrongEpoch)),
             Inner::Commit(commit) => self.follow(account, entry, shared, author, commit, cx),
-            Inner::Leave(leave) => self.note_leave(author, leave),
+            Inner::Leave(leave) => self.note_leave(author.1, leave),
         }
     }
 
     /// The outer seal does not open: void, unless the relay was restored. Then a member may stand ahead of this device.
     fn unopened(&self, seat: SeatId, fault: PeerFault, cx: &Context) -> Result<Received> {
-        let author = self.roster.leaf_by_seat(seat).and_then(|leaf| self.roster.member_of(leaf.device));
-        match author {
-            Some(author) if self.incarnation(cx)?.rose != 0 && fault == PeerFault::DoesNotOpen => {
+        match self.roster.author(seat) {
+            Some((author, _)) if self.incarnation(cx)?.rose != 0 && fault == PeerFault::DoesNotOpen => {
                 Ok(Received::Unreadable { person: author.person, fault })
             }
             _ => Ok(Received::Void(fault)),
@@ -122,20 +122,20 @@ impl Group {
     }
 
     fn chat(
-        &mut self,
+        &self,
         account: &Account,
         entry: &Entry,
         shared: &[u8],
-        author: DeviceId,
+        (person, leaf): (PersonId, &Leaf),
         chat: &Chat,
         cx: &mut Context,
     ) -> Result<Received> {
-        let person = self.roster.member_of(author).ok_or(Error::CorruptStore)?.person;
+        let author = leaf.device;
         let opened = attempt(cx, |cx| {
             let sealer = Sealer::of(&self.state.keys, &self.place(), shared)?;
             let slice = self.own_slice(&sealer, entry)?;
             let slice = slice.as_ref().map(|slice| slice.as_slice());
-            let incoming = Incoming { chat, slice, salt: sealer.salt(), sender: author };
+            let incoming = Incoming { chat, slice, salt: sealer.salt(), sender: leaf };
             let aad = self.aad(author);
             let plaintext = self.scheme()?.open(&self.room(account), &aad, &incoming, cx)?;
             let body: ChatBody = codec::decode(&plaintext)?;
@@ -241,11 +241,10 @@ impl Group {
         account: &Account,
         entry: &Entry,
         shared: &[u8],
-        author: DeviceId,
+        (by, author): (PersonId, DeviceId),
         commit: Commit,
         cx: &mut Context,
     ) -> Result<Received> {
-        let by = self.roster.member_of(author).ok_or(Error::CorruptStore)?.person;
         let valid = match commit.body.draft.author == author {
             true => commit.verify(&self.roster, &self.state.commit, &self.state.parent_change),
             false => Err(PeerFault::WrongAddress.into()),
@@ -370,7 +369,7 @@ impl Group {
         let mut opened: Vec<SeatId> = after.iter().filter(|seat| !before.contains(seat)).copied().collect();
         let closed: Vec<SeatId> = before.into_iter().filter(|seat| !after.contains(seat)).collect();
         let left = |seat: &SeatId| {
-            let person = self.roster.leaf_by_seat(*seat).and_then(|leaf| self.roster.member_of(leaf.device));
+            let person = self.roster.author(*seat).map(|(member, _)| member);
             person.is_some_and(|member| self.leaving().any(|leaving| leaving == member.person))
         };
         let mut fit = true;

@@ -46,7 +46,7 @@ impl GroupCipher for Pairwise {
         let chat = received.chat;
         let bound = aad.bytes(0)?;
         let slice = received.slice.ok_or(PeerFault::NoSlice)?;
-        let peer = room.roster.peer(received.sender).ok_or(PeerFault::RosterMismatch)?;
+        let peer = room.roster.peer(received.sender.device).ok_or(PeerFault::RosterMismatch)?;
         let payload =
             session::open(room.account, &peer, received.salt, &slice_aad(&bound, chat)?, slice, cx)?;
         let key: Secret<MessageKey> = codec::decode(&payload)?;

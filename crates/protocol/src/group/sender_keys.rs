@@ -11,7 +11,7 @@ use super::message::{Aad, Chat, KeyName};
 use crate::codec::{self, Count, Rest};
 use crate::labels;
 use crate::primitives::secret::{AeadKey, ChainKey, HealRoot, MessageKey, Secret, Seed};
-use crate::primitives::sign::{Signature, SigningKey, VerifyingKey};
+use crate::primitives::sign::{Signature, SigningKey};
 use crate::primitives::{aead, kdf};
 use crate::vault::{Row, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, GroupId, PeerFault, Result, session};
@@ -78,10 +78,10 @@ impl GroupCipher for SenderKeys {
     fn open(room: &Room, aad: &Aad, received: &Received, cx: &mut Context) -> Result<Zeroizing<Vec<u8>>> {
         let chat = received.chat;
         let KeyName::Chain(Count(counter)) = chat.key else { return Err(PeerFault::Malformed.into()) };
-        let row = chain_row(&aad.group, &received.sender);
+        let row = chain_row(&aad.group, &received.sender.device);
         let mut chain = match received.slice {
             Some(slice) => {
-                let peer = room.roster.peer(received.sender).ok_or(PeerFault::RosterMismatch)?;
+                let peer = room.roster.peer(received.sender.device).ok_or(PeerFault::RosterMismatch)?;
                 let distribution =
                     session::open(room.account, &peer, received.salt, &slice_aad(aad)?, slice, cx)?;
                 codec::decode::<Chain>(&distribution)?
@@ -102,9 +102,8 @@ impl GroupCipher for SenderKeys {
         let (message_key, commitment) = chain.advance(received.salt, &bound);
         let inside = aead::open(&message_key, &bound, chat.sealed.as_slice())?;
         let Signed { signature, body: Rest(body) } = codec::decode(&inside)?;
-        let author: VerifyingKey =
-            room.roster.leaf(received.sender).ok_or(PeerFault::RosterMismatch)?.signing()?;
-        author.verify(labels::CHAT_SIGNATURE, &signed(&bound, &commitment, &body), &signature)?;
+        let signed = signed(&bound, &commitment, &body);
+        received.sender.signing()?.verify(labels::CHAT_SIGNATURE, &signed, &signature)?;
         save(cx.vault, &row, &chain)?;
         Ok(Zeroizing::new(body))
     }

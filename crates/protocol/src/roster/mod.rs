@@ -123,7 +123,14 @@ impl Roster {
     }
 
     pub(crate) fn leaf_by_seat(&self, seat: SeatId) -> Option<&Leaf> {
-        self.leaves().find(|leaf| leaf.seat == seat)
+        self.author(seat).map(|(_, leaf)| leaf)
+    }
+
+    /// Whose posts a seat makes.
+    pub(crate) fn author(&self, seat: SeatId) -> Option<(&Member, &Leaf)> {
+        let members = self.body.members.iter();
+        let mut leaves = members.flat_map(|member| member.leaves.iter().map(move |leaf| (member, leaf)));
+        leaves.find(|(_, leaf)| leaf.seat == seat)
     }
 
     fn leaf_mut(&mut self, device: DeviceId) -> Option<&mut Leaf> {

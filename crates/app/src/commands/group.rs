@@ -63,8 +63,8 @@ fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
         let you = if member.you { "  (you)" } else { "" };
         output::line(&format!("  {}  {}{you}", member.handle, member.role))?;
         for heal in &member.heals {
-            let when = heal.healed_at.map(output::rfc3339);
-            output::line(&format!("    healed {}", when.as_deref().unwrap_or("not since you are in")))?;
+            let when = heal.healed_at.map(|at| format!("healed {}", output::rfc3339(at)));
+            output::line(&format!("    {}", when.as_deref().unwrap_or("has not healed since you are in")))?;
         }
     }
     Ok(())

@@ -103,7 +103,7 @@ impl GroupCipher for SenderKeys {
         let inside = aead::open(&message_key, &bound, chat.sealed.as_slice())?;
         let Signed { signature, body: Rest(body) } = codec::decode(&inside)?;
         let signed = signed(&bound, &commitment, &body);
-        received.sender.signing()?.verify(labels::CHAT_SIGNATURE, &signed, &signature)?;
+        room.roster.key_of(received.sender)?.verify(labels::CHAT_SIGNATURE, &signed, &signature)?;
         save(cx.vault, &row, &chain)?;
         Ok(Zeroizing::new(body))
     }

@@ -79,15 +79,37 @@ impl VerifyingKey {
         &self.0
     }
 
+    /// The key with its point worked out: for whoever checks many signatures by one key.
+    ///
+    /// # Errors
+    /// `BadKey` if this is no point.
+    pub(crate) fn prepare(&self) -> Result<PreparedKey> {
+        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0);
+        key.map(PreparedKey).map_err(|_| PeerFault::BadKey.into())
+    }
+
     /// Checks a signature over `message` under `label`.
     ///
     /// # Errors
-    /// `BadKey` if this is no point of full order; `BadSignature` otherwise.
+    /// `BadKey` if this is no point; `BadSignature` otherwise.
     pub(crate) fn verify(&self, label: Label, message: &[u8], signature: &Signature) -> Result<()> {
-        let key = ed25519_dalek::VerifyingKey::from_bytes(&self.0).map_err(|_| PeerFault::BadKey)?;
+        self.prepare()?.verify(label, message, signature)
+    }
+}
+
+/// A public key with its point.
+#[derive(Clone, Copy)]
+pub(crate) struct PreparedKey(ed25519_dalek::VerifyingKey);
+
+impl PreparedKey {
+    /// Checks a signature over `message` under `label`, strictly: neither key nor signature may be of small order.
+    ///
+    /// # Errors
+    /// `BadSignature`.
+    pub(crate) fn verify(&self, label: Label, message: &[u8], signature: &Signature) -> Result<()> {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        key.verify_strict(kdf::hash(label, &[message]).as_bytes(), &signature)
-            .map_err(|_| PeerFault::BadSignature.into())
+        let checked = self.0.verify_strict(kdf::hash(label, &[message]).as_bytes(), &signature);
+        checked.map_err(|_| PeerFault::BadSignature.into())
     }
 }
 

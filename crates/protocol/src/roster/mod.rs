@@ -19,7 +19,10 @@ pub(crate) use record::Head as RosterHead;
 use crate::codec::{self, VLBytes};
 use crate::identity::{DeviceList, Handle, PeerDevice, UnverifiedDeviceList};
 use crate::primitives::kdf;
+use crate::primitives::sign::{PreparedKey, VerifyingKey};
 use crate::{DeviceId, Digest, Error, GroupId, PeerFault, PersonId, Result, SeatId, labels};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// The format of rosters, commits and welcomes.
@@ -32,6 +35,8 @@ pub const MAX_NAME: usize = 64;
 pub struct Roster {
     body: RosterBody,
     lists: Vec<DeviceList>,
+    /// Leaf keys by which something was checked: who speaks once will speak again.
+    prepared: RefCell<BTreeMap<VerifyingKey, PreparedKey>>,
 }
 
 #[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
@@ -73,7 +78,7 @@ impl Roster {
             }
             lists.push(list);
         }
-        let roster = Self { body, lists };
+        let roster = Self { body, lists, prepared: RefCell::default() };
         roster.check_shape()?;
         Ok(roster)
     }
@@ -82,7 +87,7 @@ impl Roster {
     pub(crate) fn stored(body: RosterBody) -> Result<Self> {
         let lists = body.members.iter().map(|member| DeviceList::stored(member.list.as_slice()));
         let lists = lists.collect::<Result<_>>()?;
-        Ok(Self { body, lists })
+        Ok(Self { body, lists, prepared: RefCell::default() })
     }
 
     pub(crate) fn body(&self) -> &RosterBody {
@@ -149,6 +154,17 @@ impl Roster {
     pub(crate) fn peer(&self, device: DeviceId) -> Option<PeerDevice> {
         self.leaf(device)?;
         self.lists.iter().find_map(|list| list.peer(device))
+    }
+
+    /// The leaf key of a member, prepared once for as long as this roster is in hand.
+    pub(crate) fn key_of(&self, leaf: &Leaf) -> Result<PreparedKey> {
+        let key = leaf.signing()?;
+        if let Some(prepared) = self.prepared.borrow().get(&key) {
+            return Ok(*prepared);
+        }
+        let prepared = key.prepare()?;
+        self.prepared.borrow_mut().insert(key, prepared);
+        Ok(prepared)
     }
 
     /// The device list of a member.

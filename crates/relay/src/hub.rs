@@ -132,7 +132,7 @@ impl Hub {
                 following.zip(after.saturating_add(1)..).take_while(|((is, _), want)| *is == want);
             consecutive.map(|((_, entry), _)| entry.clone()).collect()
         };
-        kept.iter().map_while(|entry| entry.seen_by(view, cutoff)).collect()
+        kept.iter().map(|entry| entry.seen_by(view, cutoff)).collect()
     }
 
     /// Forgets entries that everybody has read.

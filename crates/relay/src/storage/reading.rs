@@ -24,27 +24,14 @@ impl SeatView {
     fn shows_body(&self, row: &EntryRow) -> bool {
         row.number >= self.opened && row.seat != self.seat
     }
-
-    fn entry(&self, row: &EntryRow, shared: Bytes, slice: Bytes, expired: bool) -> Result<v1::Entry> {
-        Ok(v1::Entry {
-            number: row.number,
-            turn: row.turn,
-            seat: row.seat.to_bytes(),
-            seat_number: row.seat_number,
-            at: row.at,
-            hash: Bytes::copy_from_slice(&row.hash),
-            shared,
-            slice,
-            seats: decode_changes(&row.changes)?,
-            expired,
-        })
-    }
 }
 
 /// An entry just posted, kept whole for the seats that follow live.
 #[derive(Debug)]
 pub(crate) struct Recent {
-    row: EntryRow,
+    /// What every seat sees of it: the bytes in it are shared by all pushes.
+    entry: v1::Entry,
+    author: SeatId,
     shared: Bytes,
     slices: Bytes,
     /// Ascending: (seat, offset, length).
@@ -53,22 +40,22 @@ pub(crate) struct Recent {
 
 impl Recent {
     pub(crate) fn new(post: &PostOp, accepted: &Acceptance) -> Self {
-        let row = EntryRow {
+        let entry = v1::Entry {
             number: accepted.entry,
             turn: accepted.turn,
-            seat: post.seat,
+            seat: post.seat.to_bytes(),
             seat_number: post.number,
             at: accepted.at,
-            hash: post.hash,
-            sliced: !post.slices.is_empty(),
-            changes: encode_changes(post),
+            hash: Bytes::copy_from_slice(&post.hash),
+            seats: changes(post),
+            ..v1::Entry::default()
         };
         let index = slices::index(&post.slices).unwrap_or_default();
-        Self { row, shared: post.shared.clone(), slices: post.slices.clone(), index }
+        Self { entry, author: post.seat, shared: post.shared.clone(), slices: post.slices.clone(), index }
     }
 
     pub(crate) fn number(&self) -> u64 {
-        self.row.number
+        self.entry.number
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -76,15 +63,17 @@ impl Recent {
     }
 
     /// As a seat may see it.
-    pub(crate) fn seen_by(&self, view: &SeatView, cutoff: u64) -> Option<v1::Entry> {
-        if self.row.number < view.opened {
-            return view.entry(&self.row, Bytes::new(), Bytes::new(), false).ok();
+    pub(crate) fn seen_by(&self, view: &SeatView, cutoff: u64) -> v1::Entry {
+        let entry = self.entry.clone();
+        if entry.number < view.opened {
+            return entry;
         }
-        let own = self.row.seat == view.seat;
-        let expired = self.row.at < cutoff;
-        let shared = if own || expired { Bytes::new() } else { self.shared.clone() };
-        let slice = if expired { Bytes::new() } else { self.slice(&view.seat) };
-        view.entry(&self.row, shared, slice, expired && !own).ok()
+        let own = self.author == view.seat;
+        if entry.at < cutoff {
+            return v1::Entry { expired: !own, ..entry };
+        }
+        let shared = if own { Bytes::new() } else { self.shared.clone() };
+        v1::Entry { shared, slice: self.slice(&view.seat), ..entry }
     }
 
     fn slice(&self, seat: &SeatId) -> Bytes {
@@ -126,7 +115,18 @@ fn seen(t: &mut dyn Tables, channel: i64, floor: u64, row: &EntryRow, ask: &Entr
     if row.number >= view.opened && row.sliced && !expired {
         slice = t.slice(channel, row.number, &view.seat)?.unwrap_or_default();
     }
-    view.entry(row, shared, slice, expired && view.shows_body(row))
+    Ok(v1::Entry {
+        number: row.number,
+        turn: row.turn,
+        seat: row.seat.to_bytes(),
+        seat_number: row.seat_number,
+        at: row.at,
+        hash: Bytes::copy_from_slice(&row.hash),
+        shared,
+        slice,
+        seats: decode_changes(&row.changes)?,
+        expired: expired && view.shows_body(row),
+    })
 }
 
 /// Where seats stand.
@@ -166,6 +166,11 @@ fn standing(t: &mut dyn Tables, ask: &SeatAsk) -> Result<SeatStanding> {
 
 /// Seat changes as an entry row keeps them: an `Entry` with nothing else in it.
 pub(super) fn encode_changes(post: &PostOp) -> Bytes {
+    v1::Entry { seats: changes(post), ..v1::Entry::default() }.encode_to_vec().into()
+}
+
+/// The seats that a post opens and closes.
+fn changes(post: &PostOp) -> Vec<v1::SeatChange> {
     use v1::seat_change::Change;
     let change = |change| v1::SeatChange { change: Some(change) };
     let opens = post.opens.iter().map(|open| {
@@ -176,7 +181,7 @@ pub(super) fn encode_changes(post: &PostOp) -> Bytes {
         }))
     });
     let closes = post.closes.iter().map(|seat| change(Change::Close(seat.to_bytes())));
-    v1::Entry { seats: opens.chain(closes).collect(), ..v1::Entry::default() }.encode_to_vec().into()
+    opens.chain(closes).collect()
 }
 
 fn decode_changes(changes: &Bytes) -> Result<Vec<v1::SeatChange>> {

@@ -17,6 +17,11 @@ fn the_story_with_sender_keys() {
     story("sender-keys");
 }
 
+#[test]
+fn the_story_with_tree() {
+    story("tree");
+}
+
 /// dave is at a second relay, reached over TLS, and steve comes back after a month.
 #[test]
 fn the_story_far_away_and_long_ago_with_pairwise() {
@@ -27,6 +32,12 @@ fn the_story_far_away_and_long_ago_with_pairwise() {
 #[test]
 fn the_story_far_away_and_long_ago_with_sender_keys() {
     far_story("sender-keys");
+}
+
+/// The same.
+#[test]
+fn the_story_far_away_and_long_ago_with_tree() {
+    far_story("tree");
 }
 
 fn story(scheme: &str) {

@@ -96,8 +96,8 @@ pub(crate) fn by_code(code: &str) -> &'static str {
         "post_pending" => "Try again in a moment.",
         "stranded" => "It comes back by itself once another member is online.",
         "not_in_group" => "Somebody in the group can add you again.",
-        "group_full" => "Make another group; `sender-keys` holds the most.",
-        "scheme_unavailable" => "Choose `pairwise` or `sender-keys`.",
+        "group_full" => "Make another group; `tree` holds the most.",
+        "scheme_unavailable" => "Choose `pairwise`, `sender-keys` or `tree`.",
         "bad_message" => {
             "Nothing has changed. If it comes again, tell whoever sent it, or the relay's owner."
         }

@@ -43,7 +43,7 @@ pub struct GroupInfo {
     pub name: String,
     /// What the group calls itself.
     pub title: String,
-    /// `pairwise` or `sender-keys`.
+    /// `pairwise`, `sender-keys` or `tree`.
     pub scheme: String,
     /// Counts the changes.
     pub epoch: u64,

@@ -183,7 +183,7 @@ impl Misuse {
         Self::PostPending,
         Self::Stranded,
         Self::NotInGroup,
-        Self::GroupFull(crate::group::Scheme::SenderKeys.promise().devices),
+        Self::GroupFull(crate::group::Scheme::Tree.promise().devices),
         Self::OutOfOrder,
         Self::SchemeUnavailable,
     ];

@@ -60,6 +60,9 @@ labels! {
     PAIRWISE_CONTENT = "pairwise content", "hash: binds a content key to its content";
     PAIRWISE_SLICE = "pairwise slice", "associated data: a content key through a session";
     SENDER_KEY_SLICE = "sender key distribution", "associated data: a sender key through a session";
+    EPOCH_CHAINS = "epoch chains", "key: the root of an epoch's secret tree";
+    SECRET_TREE = "secret tree", "key: a child of a node of the secret tree";
+    MLS_RANDOM = "mls random", "key: randomness of one operation of the MLS engine";
     SENDER_CHAIN_MIX = "sender chain mix", "keys: chain and heal root moved by a commit";
 }
 

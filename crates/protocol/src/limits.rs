@@ -15,6 +15,7 @@ pub const ALL: &[Limit] = &[
     ("devices of a person", identity::MAX_DEVICES as u64, "devices"),
     ("a *pairwise* group", Scheme::Pairwise.promise().devices as u64, "devices"),
     ("a *sender keys* group", Scheme::SenderKeys.promise().devices as u64, "devices"),
+    ("a *tree* group", Scheme::Tree.promise().devices as u64, "devices"),
     ("a device list is good for adds", identity::LIST_LIFETIME / Timestamp::DAY, "days"),
     ("a device list is signed anew after", identity::LIST_RENEWAL / Timestamp::DAY, "days"),
     ("signed prekeys rotate every", session::limits::ROTATION / Timestamp::DAY, "days"),

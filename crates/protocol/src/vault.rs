@@ -83,6 +83,14 @@ pub(crate) enum Row {
     HandedOut = 31,
     /// When a device healed last, by group and device; when this device came in, by group.
     Healed = 32,
+    /// Tree: a group's MLS state without the ratchet tree.
+    Tree = 33,
+    /// Tree: a node of a group's ratchet tree, by index.
+    TreeNode = 34,
+    /// Tree: a node of an epoch's secret tree, by level and index.
+    SecretTree = 35,
+    /// Tree: the secrets behind the key package of a join key, by its id.
+    KeyPackage = 36,
 }
 
 /// Builds the key of a row.

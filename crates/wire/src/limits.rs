@@ -29,8 +29,8 @@ pub const SEATS_PER_CHANNEL: usize = 10_000;
 pub const ONE_TIME_KEYS: usize = 100;
 /// Below this many the owner of one-time keys is told.
 pub const LOW_STOCK: u32 = 10;
-/// One one-time key of either kind, or a last-resort join key.
-pub const KEY_BYTES: usize = 4 * 1024;
+/// One one-time key of either kind, or a last-resort join key with its key package.
+pub const KEY_BYTES: usize = 6 * 1024;
 /// The static part of a bundle.
 pub const BUNDLE_BYTES: usize = 8 * 1024;
 /// A person's signed device list.
@@ -38,7 +38,7 @@ pub const DEVICE_LIST_BYTES: usize = 16 * 1024;
 /// Names and persons in one `Lookup`.
 pub const LOOKUPS_PER_REQUEST: usize = 100;
 /// Devices in one `TakeKeys`: their bundles and keys fill one frame at most.
-pub const TAKES_PER_REQUEST: usize = 256;
+pub const TAKES_PER_REQUEST: usize = 200;
 /// Above this many devices in one `TakeKeys`, one-time prekeys are left out.
 pub const TAKES_WITH_PREKEYS: usize = 20;
 /// The shortest and the longest name.

@@ -33,8 +33,8 @@ async fn create(client: &Client, name: &str, scheme: SchemeName, settings: &Sett
         Failure::new(
             Exit::Refused,
             "scheme_unavailable",
-            "this scheme is not available yet",
-            "Use pairwise or sender-keys.",
+            "this scheme is not available",
+            "Use pairwise, sender-keys or tree.",
         )
     })?;
     let group = client.new_group(name, scheme).await?;

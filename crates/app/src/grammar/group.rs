@@ -71,7 +71,7 @@ pub(crate) enum SchemeName {
     Pairwise,
     /// One ratcheting key per sender (up to 300 devices)
     SenderKeys,
-    /// MLS (not available yet)
+    /// MLS, a tree of keys (up to 1000 devices)
     Tree,
 }
 

@@ -65,9 +65,17 @@ impl Bundles {
 
     pub(super) fn join_key(&self, peer: &PeerDevice, cx: &Context) -> Result<UnverifiedJoinKey> {
         let fetched = self.devices.get(&peer.device).and_then(|fetched| fetched.join_key.as_ref());
-        let key = UnverifiedJoinKey::read(fetched.ok_or(Misuse::JoinKeyNeeded)?)?;
+        let (key, _) = UnverifiedJoinKey::read_first(fetched.ok_or(Misuse::JoinKeyNeeded)?)?;
         key.clone().verify(peer, cx.now)?;
         Ok(key)
+    }
+
+    /// The key package that came with the join key of a device; empty: none. Its own signature, by the join key's signing
+    /// key, vouches for it.
+    pub(super) fn key_package(&self, device: DeviceId) -> Result<Vec<u8>> {
+        let fetched = self.devices.get(&device).and_then(|fetched| fetched.join_key.as_ref());
+        let (_, package) = UnverifiedJoinKey::read_first(fetched.ok_or(Misuse::JoinKeyNeeded)?)?;
+        Ok(package.to_vec())
     }
 
     /// Starts a session with a device.

@@ -1,5 +1,6 @@
 //! Making a commit: from what a person wants to a post that moves the group.
 
+use super::cipher::{Rekey, Step};
 use super::epoch::Epoch;
 use super::letter::{Invitation, seal_rejoin};
 use super::seal::Sealer;
@@ -13,15 +14,15 @@ use crate::codec::{self, VLBytes};
 use crate::identity::Account;
 use crate::labels;
 use crate::primitives::kdf;
-use crate::primitives::kem::seal_to;
-use crate::primitives::secret::{Secret, Seed};
+use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{
     Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, LeaveRequest, Member, RejoinRequest, Roster,
     SUITE, SignedLeave, SignedRejoin, VERSION,
 };
 use crate::session::{UnverifiedJoinKey, fresh_join_key};
 use crate::vault::{Row, save};
-use crate::{Context, DeviceId, Misuse, PeerFault, PersonId, Result, SeatId};
+use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result, SeatId};
+use std::collections::BTreeMap;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// Something that a person (or the client for them) wants of a group. It survives lost races: it is turned into a commit
@@ -52,6 +53,7 @@ struct Plan {
     changes: Vec<Change>,
     heal: Option<(Leaf, LeafSecrets)>,
     after: Roster,
+    key_packages: BTreeMap<DeviceId, Vec<u8>>,
 }
 
 /// What is new in the target roster: needs a welcome, a seat and a letter.
@@ -75,7 +77,7 @@ impl Group {
                 }
             }
             Intent::Readmit(request) => {
-                let signed: SignedRejoin = codec::decode(request.as_slice())?;
+                let (signed, _) = rejoin_parts(request.as_slice())?;
                 needs.extend(self.need(signed.request.device, false));
             }
             _ => {}
@@ -111,19 +113,39 @@ impl Group {
         if after.leaves().count() > limit {
             return Err(Misuse::GroupFull(limit).into());
         }
-        self.commit(account, Plan { changes, heal, after }, bundles, cx)
+        let key_packages = self.key_packages(intent, &after, bundles)?;
+        self.commit(account, Plan { changes, heal, after, key_packages }, bundles, cx)
+    }
+
+    /// What newcomers published for a tree.
+    fn key_packages(
+        &self,
+        intent: &Intent,
+        after: &Roster,
+        bundles: &Bundles,
+    ) -> Result<BTreeMap<DeviceId, Vec<u8>>> {
+        let new = after.leaves().filter(|leaf| self.roster.leaf_by_seat(leaf.seat).is_none());
+        new.map(|leaf| {
+            let package = match intent {
+                Intent::Readmit(request) => rejoin_parts(request.as_slice())?.1.to_vec(),
+                _ => bundles.key_package(leaf.device)?,
+            };
+            Ok((leaf.device, package))
+        })
+        .collect()
     }
 
     /// A signed request to be let in again, and whom to send it to in letters; see [`Group::rejoin_letter`].
     pub fn rejoin_request(&self, account: &Account, cx: &mut Context) -> Result<(Vec<u8>, Vec<Need>)> {
-        let join_key = UnverifiedJoinKey::read(&fresh_join_key(account, cx)?)?;
+        let published = fresh_join_key(account, cx)?;
+        let (join_key, key_package) = UnverifiedJoinKey::read_first(&published)?;
         let (person, device) = (*account.person(), *account.device_id());
         let (last_epoch, asked) = (self.epoch(), cx.now.0);
         let request = RejoinRequest { group: self.id, person, device, last_epoch, asked, join_key };
         let signed = SignedRejoin::sign(request, account.device_signing())?;
         let room = self.room(account);
         let needs = room.others().filter_map(|device| self.need(device, false)).collect();
-        Ok((codec::encode(&signed)?, needs))
+        Ok(([codec::encode(&signed)?.as_slice(), key_package].concat(), needs))
     }
 
     /// The letter with a rejoin request to one member's device.
@@ -137,7 +159,7 @@ impl Group {
         let peer = self.roster.peer(to).ok_or(Misuse::NotAMember)?;
         let handle = self.roster.member_of(to).ok_or(Misuse::NotAMember)?.handle.clone();
         let bundle = bundles.bundle(&peer, cx)?;
-        Ok(OutgoingLetter { device: to, handle, body: seal_rejoin(codec::decode(request)?, &bundle, cx)? })
+        Ok(OutgoingLetter { device: to, handle, body: seal_rejoin(request, &bundle, cx)? })
     }
 
     fn changes(
@@ -181,7 +203,7 @@ impl Group {
                 vec![Change::Role(*person, *role)]
             }
             Intent::Readmit(request) => {
-                let signed: SignedRejoin = codec::decode(request.as_slice())?;
+                let (signed, _) = rejoin_parts(request.as_slice())?;
                 vec![Change::Rejoin(signed, SeatId::random(cx))]
             }
             Intent::Heal | Intent::Leave => Vec::new(),
@@ -198,7 +220,7 @@ impl Group {
         Ok(())
     }
 
-    fn new_leaf(&self, account: &Account, cx: &mut Context) -> Result<(Leaf, LeafSecrets)> {
+    pub(super) fn new_leaf(&self, account: &Account, cx: &mut Context) -> Result<(Leaf, LeafSecrets)> {
         let before = self.leaf_secrets(cx)?;
         let old = self.roster.leaf(self.state.me).ok_or(Misuse::NotInGroup)?;
         let (peer, seat) = (account.as_peer(), self.state.seat);
@@ -209,7 +231,7 @@ impl Group {
     }
 
     fn commit(&mut self, account: &Account, plan: Plan, bundles: &Bundles, cx: &mut Context) -> Result<Post> {
-        let Plan { changes, heal, after } = plan;
+        let Plan { changes, heal, after, key_packages } = plan;
         let (leaf, leaf_secrets) = heal.map_or((None, None), |(leaf, secrets)| (Some(leaf), Some(secrets)));
         let draft = Draft {
             version: VERSION,
@@ -223,13 +245,11 @@ impl Group {
             roster_after: after.hash()?,
             author: self.state.me,
         };
-        let seed = draft.needs_seed().then(|| Secret::<Seed>::random(cx));
-        let draft_hash = draft.hash()?;
-        let body = Body {
-            draft,
-            key_material: kdf::hash(labels::KEY_MATERIAL, &[]),
-            seed_check: seed.as_ref().map(seed_check),
-        };
+        let step = Step { draft: &draft, before: &self.roster, after: &after, key_packages: &key_packages };
+        let Rekey { seed, material, slices: for_devices, tickets, kept } =
+            self.scheme()?.rekey(&step, leaf_secrets.as_ref(), cx)?;
+        let key_material = key_material(kept.as_ref().map(|_| material.as_slice()));
+        let body = Body { draft, key_material, seed_check: seed.as_ref().map(seed_check) };
         let epoch = Epoch::next(&self.state.keys, seed.as_ref(), &body.hash()?);
         let tag = epoch.tag(&body.hash()?);
         let signing = self.leaf_secrets(cx)?.signing;
@@ -240,32 +260,28 @@ impl Group {
         let mut slices = Vec::new();
         for newcomer in &newcomers {
             let mut bytes = vec![SLICE_WELCOME];
-            bytes.extend(welcome.seal(&newcomer.leaf, &signing, cx)?);
+            let ticket = tickets.get(&newcomer.leaf.device).map_or(&[][..], Vec::as_slice);
+            bytes.extend(welcome.seal(&newcomer.leaf, ticket, &signing, cx)?);
             slices.push(Slice { seat: newcomer.leaf.seat, bytes });
         }
-        if let Some(seed) = &seed {
-            for leaf in self.followers(&after) {
-                let wrap =
-                    seal_to(&leaf.kem()?, labels::SEED_WRAP, draft_hash.as_bytes(), seed.expose(), cx)?;
-                slices.push(self.sealed_slice(&sealer, leaf.device, &codec::encode(&wrap)?)?);
-            }
+        for (device, bytes) in for_devices {
+            slices.push(self.sealed_slice(&sealer, device, &bytes)?);
         }
         let letters = self.letters(account, &after, &newcomers, bundles, cx)?;
-        let shared = sealer.seal_shared(codec::encode(&Inner::Commit(commit.clone()))?)?;
-        let what = PendingWhat::Commit(PendingCommit { commit, seed, leaf: leaf_secrets });
+        let inner = match &kept {
+            None => Inner::Commit(commit.clone()),
+            Some(_) => Inner::Rekeyed(commit.clone(), material.into()),
+        };
+        let shared = sealer.seal_shared(codec::encode(&inner)?)?;
+        let pending = PendingCommit { commit, seed, leaf: leaf_secrets };
+        let what = match kept {
+            None => PendingWhat::Commit(pending),
+            Some(kept) => PendingWhat::Rekeyed(pending, SecretBytes::from(kept)),
+        };
         save(cx.vault, &self.row(Row::Pending), &Pending { hash: kdf::sha256(&shared), what })?;
         let seats = self.seat_changes(&after, &newcomers);
         let (slices, at_turn) = (sorted(slices), self.state.turn);
         Ok(Post { shared, slices, at_turn, takes_turn: true, seats, letters })
-    }
-
-    /// Leaves that must get the seed: in both rosters, not mine.
-    fn followers<'a>(&'a self, after: &'a Roster) -> impl Iterator<Item = &'a Leaf> {
-        let stays = |leaf: &&Leaf| {
-            let before = self.roster.leaf(leaf.device);
-            leaf.device != self.state.me && before.is_some_and(|before| before.seat == leaf.seat)
-        };
-        after.leaves().filter(stays)
     }
 
     fn newcomers(&self, after: &Roster, cx: &mut Context) -> Vec<Newcomer> {
@@ -348,7 +364,7 @@ impl Group {
 }
 
 /// A person with first leaves on every listed device.
-fn newcomer(person: PersonId, bundles: &Bundles, cx: &mut Context) -> Result<Member> {
+pub(super) fn newcomer(person: PersonId, bundles: &Bundles, cx: &mut Context) -> Result<Member> {
     let (handle, list) = bundles.list(person)?;
     if list.is_expired(cx.now) {
         return Err(PeerFault::Expired.into());
@@ -372,7 +388,20 @@ fn own_fault(error: crate::Error) -> crate::Error {
     }
 }
 
+/// A request to rejoin, and the key package that may follow it.
+fn rejoin_parts(request: &[u8]) -> Result<(SignedRejoin, &[u8])> {
+    codec::decode_prefix(request)
+}
+
+/// The hash of what a commit carries for everybody: a tree's, or nothing.
+pub(super) fn key_material(material: Option<&[u8]>) -> Digest {
+    match material {
+        None => kdf::hash(labels::KEY_MATERIAL, &[]),
+        Some(material) => kdf::hash(labels::KEY_MATERIAL, &[material]),
+    }
+}
+
 /// Shows that a seed is the one that the author meant, without saying what it is.
-pub(super) fn seed_check(seed: &Secret<Seed>) -> crate::Digest {
+pub(super) fn seed_check(seed: &Secret<Seed>) -> Digest {
     kdf::hash(labels::SEED_CHECK, &[seed.expose()])
 }

@@ -3,11 +3,13 @@
 use super::message::{Aad, Chat};
 use super::pairwise::Pairwise;
 use super::sender_keys::SenderKeys;
+use super::tree::Tree;
 use crate::identity::Account;
-use crate::primitives::secret::{Secret, Seed};
+use crate::primitives::secret::{Secret, Seed, TreeNode};
 use crate::primitives::sign::SigningKey;
-use crate::roster::{Leaf, Roster};
+use crate::roster::{Commit, Draft, Leaf, LeafSecrets, Roster};
 use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PeerFault, Result};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use zeroize::Zeroizing;
@@ -19,6 +21,8 @@ pub enum Scheme {
     Pairwise,
     /// One ratcheting key per sender, handed out through the pairwise sessions.
     SenderKeys,
+    /// MLS (RFC 9420) agrees on the keys, in a tree of them.
+    Tree,
 }
 
 /// What a scheme costs and guarantees; read by the documentation and the faces.
@@ -51,10 +55,74 @@ pub(super) struct Room<'a> {
     pub(super) me: DeviceId,
 }
 
+/// A commit whose keys are being made or found.
+pub(super) struct Step<'a> {
+    pub(super) draft: &'a Draft,
+    pub(super) before: &'a Roster,
+    pub(super) after: &'a Roster,
+    /// What newcomers published for a tree, verified with the join keys in their leaves. Empty for who follows.
+    pub(super) key_packages: &'a BTreeMap<DeviceId, Vec<u8>>,
+}
+
+/// The keys of an own commit, made.
+#[derive(Default)]
+pub(super) struct Rekey {
+    pub(super) seed: Option<Secret<Seed>>,
+    /// For everybody, beside the commit, which names its hash.
+    pub(super) material: Vec<u8>,
+    /// For single devices that stay.
+    pub(super) slices: Vec<(DeviceId, Vec<u8>)>,
+    /// For newcomers, in their welcomes.
+    pub(super) tickets: BTreeMap<DeviceId, Vec<u8>>,
+    /// What the cipher stores once the commit counts.
+    pub(super) kept: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// The keys that lead to a commit's epoch.
+#[derive(Default)]
+pub(super) struct Keys {
+    pub(super) seed: Option<Secret<Seed>>,
+    /// As in [`Rekey`].
+    pub(super) kept: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// What somebody's commit comes to, for this device.
+pub(super) enum Way {
+    Open(Keys),
+    /// It is no commit, for anybody.
+    Void(PeerFault),
+    /// It counts, and this device cannot follow.
+    Lost(PeerFault),
+}
+
+/// What a newcomer holds at the door.
+pub(super) struct Entrance<'a> {
+    pub(super) commit: &'a Commit,
+    /// From the welcome.
+    pub(super) ticket: &'a [u8],
+    pub(super) leaf: &'a LeafSecrets,
+    /// The secrets of the own key package, if the join key came with one.
+    pub(super) key_package: Option<&'a [u8]>,
+}
+
+/// An epoch that has begun.
+pub(super) struct Moved<'a> {
+    pub(super) seed: Option<&'a Secret<Seed>>,
+    pub(super) commit: &'a Digest,
+    /// Devices that left the roster, or lost their state.
+    pub(super) gone: &'a [DeviceId],
+    pub(super) chains: &'a Secret<TreeNode>,
+    /// As in [`Rekey`].
+    pub(super) kept: Option<&'a [u8]>,
+}
+
 /// A group scheme. State lives in small vault rows under the group's id; values of this type hold none.
 pub(super) trait GroupCipher {
     /// Costs and guarantees.
     const PROMISE: Promise;
+
+    /// Founds the scheme's state, this device alone.
+    fn found(room: &Room, leaf: (&Leaf, &LeafSecrets), cx: &mut Context) -> Result<()>;
 
     /// The devices that `seal` must have a session with.
     fn wants(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>>;
@@ -75,14 +143,26 @@ pub(super) trait GroupCipher {
     /// The relay has taken a message whose slices went to `handed`.
     fn delivered(group: &GroupId, handed: &[DeviceId], cx: &mut Context) -> Result<()>;
 
-    /// Moves every live chain by a commit that led to the room's roster; `gone` left it or lost their state.
-    fn step(
-        room: &Room,
-        seed: Option<&Secret<Seed>>,
-        commit: &Digest,
-        gone: &[DeviceId],
+    /// Makes the keys of an own commit; `leaf` is the author's new one, if it brings one. Stores nothing.
+    fn rekey(step: &Step, leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey>;
+
+    /// Finds the keys of somebody's commit, `leaf` being the own one. Stores nothing.
+    fn follow(
+        step: &Step,
+        commit: (&Commit, &[u8]),
+        slice: Result<Option<&[u8]>, PeerFault>,
+        leaf: &LeafSecrets,
         cx: &mut Context,
-    ) -> Result<()>;
+    ) -> Result<Way>;
+
+    /// Takes a newcomer's keys from its welcome.
+    fn join(room: &Room, entrance: &Entrance, cx: &mut Context) -> Result<()>;
+
+    /// Moves every live chain into an epoch that has begun; the room has its roster.
+    fn moved(room: &Room, moved: &Moved, cx: &mut Context) -> Result<()>;
+
+    /// Deletes the scheme's state.
+    fn forget(group: &GroupId, cx: &mut Context) -> Result<()>;
 }
 
 macro_rules! dispatch {
@@ -90,16 +170,21 @@ macro_rules! dispatch {
         match $scheme {
             Scheme::Pairwise => Pairwise::$call($($argument),*),
             Scheme::SenderKeys => SenderKeys::$call($($argument),*),
+            Scheme::Tree => Tree::$call($($argument),*),
         }
     };
 }
 
 impl Scheme {
+    /// Every scheme there is.
+    pub const ALL: [Self; 3] = [Self::Pairwise, Self::SenderKeys, Self::Tree];
+
     /// What the scheme costs and guarantees.
     pub const fn promise(self) -> Promise {
         match self {
             Self::Pairwise => Pairwise::PROMISE,
             Self::SenderKeys => SenderKeys::PROMISE,
+            Self::Tree => Tree::PROMISE,
         }
     }
 
@@ -107,6 +192,7 @@ impl Scheme {
         match self {
             Self::Pairwise => 1,
             Self::SenderKeys => 2,
+            Self::Tree => 3,
         }
     }
 
@@ -114,6 +200,7 @@ impl Scheme {
         match number {
             1 => Ok(Self::Pairwise),
             2 => Ok(Self::SenderKeys),
+            3 => Ok(Self::Tree),
             _ => Err(PeerFault::UnknownVersion.into()),
         }
     }
@@ -148,15 +235,43 @@ impl Scheme {
         dispatch!(self, delivered(group, handed, cx))
     }
 
-    pub(super) fn step(
+    pub(super) fn found(self, room: &Room, leaf: (&Leaf, &LeafSecrets), cx: &mut Context) -> Result<()> {
+        dispatch!(self, found(room, leaf, cx))
+    }
+
+    pub(super) fn rekey(self, step: &Step, leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
+        dispatch!(self, rekey(step, leaf, cx))
+    }
+
+    pub(super) fn follow(
         self,
-        room: &Room,
-        seed: Option<&Secret<Seed>>,
-        commit: &Digest,
-        gone: &[DeviceId],
+        step: &Step,
+        commit: (&Commit, &[u8]),
+        slice: Result<Option<&[u8]>, PeerFault>,
+        leaf: &LeafSecrets,
         cx: &mut Context,
-    ) -> Result<()> {
-        dispatch!(self, step(room, seed, commit, gone, cx))
+    ) -> Result<Way> {
+        dispatch!(self, follow(step, commit, slice, leaf, cx))
+    }
+
+    pub(super) fn join(self, room: &Room, entrance: &Entrance, cx: &mut Context) -> Result<()> {
+        dispatch!(self, join(room, entrance, cx))
+    }
+
+    pub(super) fn moved(self, room: &Room, moved: &Moved, cx: &mut Context) -> Result<()> {
+        dispatch!(self, moved(room, moved, cx))
+    }
+
+    pub(super) fn forget(self, group: &GroupId, cx: &mut Context) -> Result<()> {
+        dispatch!(self, forget(group, cx))
+    }
+}
+
+impl<'a> Step<'a> {
+    /// The leaves that need a welcome, in roster order.
+    pub(super) fn newcomers(&self) -> impl Iterator<Item = &'a Leaf> {
+        let before = self.before;
+        self.after.leaves().filter(move |leaf| before.leaf_by_seat(leaf.seat).is_none())
     }
 }
 
@@ -186,6 +301,7 @@ impl fmt::Display for Scheme {
         f.write_str(match self {
             Self::Pairwise => "pairwise",
             Self::SenderKeys => "sender-keys",
+            Self::Tree => "tree",
         })
     }
 }
@@ -196,6 +312,7 @@ impl FromStr for Scheme {
         match text {
             "pairwise" => Ok(Self::Pairwise),
             "sender-keys" => Ok(Self::SenderKeys),
+            "tree" => Ok(Self::Tree),
             _ => Err(Misuse::SchemeUnavailable.into()),
         }
     }

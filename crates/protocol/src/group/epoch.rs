@@ -3,11 +3,12 @@
 //! ```text
 //! init(parent) ──┬─► epoch_secret = KDF(init, salt = seed, H(commit body)) ──┬─► seal     seals every posted entry
 //! seed or none ──┘                                                           ├─► confirm  makes the commit's tag
+//!                                                                            ├─► chains   the root of a tree's secret tree
 //!                                                                            └─► init     for the next epoch
 //! ```
 
 use crate::primitives::kdf;
-use crate::primitives::secret::{ConfirmKey, EpochSecret, InitSecret, SealSecret, Secret, Seed};
+use crate::primitives::secret::{ConfirmKey, EpochSecret, InitSecret, SealSecret, Secret, Seed, TreeNode};
 use crate::{Context, Digest, labels};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -47,6 +48,11 @@ impl Epoch {
 
     pub(super) fn confirms(&self, body: &Digest, tag: &[u8; 32]) -> bool {
         kdf::verify_mac(&self.confirm(), labels::CONFIRM_TAG, &[body.as_bytes()], tag)
+    }
+
+    /// The root of the secret tree.
+    pub(super) fn chains(&self) -> Secret<TreeNode> {
+        kdf::derive(self.0.expose(), &[], labels::EPOCH_CHAINS, &[])
     }
 
     /// The keys to live with; the secret is gone after this.

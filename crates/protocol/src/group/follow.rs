@@ -8,8 +8,8 @@
 //!                                    └─► leave  ─► noted; the next commit takes them out
 //! ```
 
-use super::change::seed_check;
-use super::cipher::Received as Incoming;
+use super::change::key_material;
+use super::cipher::{Keys, Moved, Received as Incoming, Step, Way};
 use super::epoch::Epoch;
 use super::incarnation::Claim;
 use super::message::{Chat, ChatBody, View};
@@ -17,20 +17,19 @@ use super::received::{Happened, Received, ReceivedMessage, ViewCheck, happened};
 use super::seal::Sealer;
 use super::send::short;
 use super::{
-    Body, Entry, Group, Inner, Pending, PendingChat, PendingCommit, PendingWhat, SLICE_SEALED, SeatChange,
-    Status, view_next,
+    Body, Entry, Group, Inner, Pending, PendingChat, PendingCommit, PendingWhat, SLICE_SEALED, Scheme,
+    SeatChange, Status, view_next,
 };
-use crate::codec;
+use crate::codec::{self, VLBytes};
 use crate::content::Content;
 use crate::identity::Account;
-use crate::labels;
 use crate::primitives::kdf;
-use crate::primitives::kem::open_sealed;
-use crate::primitives::secret::{Secret, Seed};
 use crate::roster::{Change, Commit, Leaf, LeafSecrets, Roster, SignedLeave};
 use crate::session::retire;
 use crate::vault::{Row, attempt, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, PersonId, Result, SeatId, Timestamp};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// What a valid commit comes to.
 enum Fate {
@@ -41,7 +40,7 @@ enum Fate {
 
 /// The secrets that lead from a commit to its epoch.
 struct Found {
-    seed: Option<Secret<Seed>>,
+    keys: Keys,
     leaf: Option<LeafSecrets>,
 }
 
@@ -105,8 +104,11 @@ impl Group {
         let author = (member.person, leaf.device);
         match inner {
             Inner::Chat(chat) => self.chat(account, entry, shared, (member.person, leaf), &chat, cx),
-            Inner::Commit(_) | Inner::Leave(_) if !rose => Ok(Received::Void(PeerFault::WrongEpoch)),
-            Inner::Commit(commit) => self.follow(account, entry, shared, author, commit, cx),
+            _ if !rose => Ok(Received::Void(PeerFault::WrongEpoch)),
+            Inner::Commit(commit) => self.follow(account, (entry, shared), author, (commit, None), cx),
+            Inner::Rekeyed(commit, material) => {
+                self.follow(account, (entry, shared), author, (commit, Some(material)), cx)
+            }
             Inner::Leave(leave) => self.note_leave(author.1, leave),
         }
     }
@@ -225,29 +227,42 @@ impl Group {
                     epoch,
                 })
             }
-            PendingWhat::Commit(PendingCommit { commit, seed, leaf }) => {
-                let after = commit.verify(&self.roster, &self.state.commit, &self.state.parent_change)?;
-                let changes = happened(&commit);
-                match self.advance(account, (&commit, cx.now), after, Ok(Found { seed, leaf }), cx)? {
-                    Fate::Stranded(fault) => Ok(self.strand(fault)),
-                    _ => Ok(Received::Accepted { message: None, changes, epoch: self.epoch() }),
-                }
-            }
+            PendingWhat::Commit(pending) => self.merge(account, pending, None, cx),
+            PendingWhat::Rekeyed(pending, kept) => self.merge(account, pending, Some(kept.into()), cx),
+        }
+    }
+
+    /// The own commit counts.
+    fn merge(
+        &mut self,
+        account: &Account,
+        PendingCommit { commit, seed, leaf }: PendingCommit,
+        kept: Option<Zeroizing<Vec<u8>>>,
+        cx: &mut Context,
+    ) -> Result<Received> {
+        let after = commit.verify(&self.roster, &self.state.commit, &self.state.parent_change)?;
+        let changes = happened(&commit);
+        let found = Found { keys: Keys { seed, kept }, leaf };
+        match self.advance(account, (&commit, cx.now), after, Ok(found), cx)? {
+            Fate::Stranded(fault) => Ok(self.strand(fault)),
+            _ => Ok(Received::Accepted { message: None, changes, epoch: self.epoch() }),
         }
     }
 
     fn follow(
         &mut self,
         account: &Account,
-        entry: &Entry,
-        shared: &[u8],
+        (entry, shared): (&Entry, &[u8]),
         (by, author): (PersonId, DeviceId),
-        commit: Commit,
+        (commit, material): (Commit, Option<VLBytes>),
         cx: &mut Context,
     ) -> Result<Received> {
-        let valid = match commit.body.draft.author == author {
-            true => commit.verify(&self.roster, &self.state.commit, &self.state.parent_change),
-            false => Err(PeerFault::WrongAddress.into()),
+        let material = material.as_ref().map(VLBytes::as_slice);
+        let valid = match (commit.body.draft.author == author, self.scheme()? == Scheme::Tree) {
+            (false, _) => Err(PeerFault::WrongAddress.into()),
+            (_, tree) if tree != material.is_some() => Err(PeerFault::WrongEpoch.into()),
+            _ if commit.body.key_material != key_material(material) => Err(PeerFault::HashMismatch.into()),
+            _ => commit.verify(&self.roster, &self.state.commit, &self.state.parent_change),
         };
         let after = match valid {
             Ok(after) => after,
@@ -255,43 +270,45 @@ impl Group {
             Err(error) => return Err(error),
         };
         let seats_differ = !self.seats_fit(&after, entry.seats);
-        let seed = match self.seed(&commit, entry, shared, cx) {
-            Ok(seed) => Ok(Found { seed, leaf: None }),
-            Err(Error::Peer(fault)) => Err(fault),
-            Err(error) => return Err(error),
+        let found = match self.keys(&commit, &after, material, (entry, shared), cx)? {
+            Way::Void(fault) => return Ok(Received::Void(fault)),
+            Way::Open(keys) => Ok(Found { keys, leaf: None }),
+            Way::Lost(fault) => Err(fault),
         };
         // The group has moved, whether or not this device can follow: a pending post is void.
         cx.vault.delete(&self.row(Row::Pending))?;
         let changes = happened(&commit);
-        Ok(match self.advance(account, (&commit, entry.at), after, seed, cx)? {
+        Ok(match self.advance(account, (&commit, entry.at), after, found, cx)? {
             Fate::Merged => Received::Committed { author: by, changes, epoch: self.epoch(), seats_differ },
             Fate::Removed => Received::Removed { by },
             Fate::Stranded(fault) => self.strand(fault),
         })
     }
 
-    /// The seed of a commit, from the own slice.
-    fn seed(
+    /// The keys that somebody's commit leads to.
+    fn keys(
         &self,
         commit: &Commit,
-        entry: &Entry,
-        shared: &[u8],
-        cx: &Context,
-    ) -> Result<Option<Secret<Seed>>> {
-        let Some(check) = commit.body.seed_check else { return Ok(None) };
+        after: &Roster,
+        material: Option<&[u8]>,
+        (entry, shared): (&Entry, &[u8]),
+        cx: &mut Context,
+    ) -> Result<Way> {
         let sealer = Sealer::of(&self.state.keys, &self.place(), shared)?;
-        let slice = self.own_slice(&sealer, entry)?.ok_or(PeerFault::NoSlice)?;
-        let draft = commit.body.draft.hash()?;
-        let leaf = self.leaf_secrets(cx)?;
-        let opened = open_sealed(&leaf.kem, labels::SEED_WRAP, draft.as_bytes(), &codec::decode(&slice)?)?;
-        let seed = codec::decode::<Secret<Seed>>(&opened)?;
-        if seed_check(&seed) != check {
-            return Err(PeerFault::HashMismatch.into());
-        }
-        Ok(Some(seed))
+        let slice = match self.own_slice(&sealer, entry) {
+            Ok(slice) => Ok(slice),
+            Err(Error::Peer(fault)) => Err(fault),
+            Err(error) => return Err(error),
+        };
+        let slice = slice.as_ref().map(|slice| slice.as_ref().map(|slice| slice.as_slice()));
+        let (draft, key_packages) = (&commit.body.draft, BTreeMap::new());
+        let step = Step { draft, before: &self.roster, after, key_packages: &key_packages };
+        let commit = (commit, material.unwrap_or_default());
+        let slice = slice.map_err(|fault| *fault);
+        self.scheme()?.follow(&step, commit, slice, &self.leaf_secrets(cx)?, cx)
     }
 
-    fn own_slice(&self, sealer: &Sealer, entry: &Entry) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>> {
+    fn own_slice(&self, sealer: &Sealer, entry: &Entry) -> Result<Option<Zeroizing<Vec<u8>>>> {
         match entry.slice.split_first() {
             None => Ok(None),
             Some((&SLICE_SEALED, sealed)) => sealer.open_slice(&self.state.seat, sealed).map(Some),
@@ -317,7 +334,7 @@ impl Group {
             self.end(cx)?;
             return Ok(Fate::Removed);
         }
-        let Found { seed, leaf } = match found {
+        let Found { keys: Keys { seed, kept }, leaf } = match found {
             Ok(found) => found,
             Err(fault) => return Ok(Fate::Stranded(fault)),
         };
@@ -326,6 +343,7 @@ impl Group {
         if !epoch.confirms(&body, &commit.tag) {
             return Ok(Fate::Stranded(PeerFault::HashMismatch));
         }
+        let chains = epoch.chains();
         self.state.keys = epoch.keys();
         self.state.commit = commit.hash()?;
         if commit.body.draft.changes.iter().any(Change::is_lasting) {
@@ -346,7 +364,9 @@ impl Group {
         if let Some(leaf) = leaf {
             self.save_leaf(&leaf, cx)?;
         }
-        self.scheme()?.step(&self.room(account), seed.as_ref(), &self.state.commit, &gone, cx)?;
+        let (seed, kept) = (seed.as_ref(), kept.as_ref().map(|kept| kept.as_slice()));
+        let moved = Moved { seed, commit: &self.state.commit, gone: &gone, chains: &chains, kept };
+        self.scheme()?.moved(&self.room(account), &moved, cx)?;
         Ok(Fate::Merged)
     }
 

@@ -3,7 +3,7 @@
 
 use super::Home;
 use super::knock::{TurnedAway, UnverifiedKnock};
-use crate::codec;
+use crate::codec::{self, Rest};
 use crate::identity::{Account, Handle};
 use crate::roster::SignedRejoin;
 use crate::session::{Bundle, inbox_open, inbox_seal};
@@ -53,6 +53,8 @@ pub(super) enum Body {
     Rejoin(SignedRejoin) = 2,
     Knock(UnverifiedKnock) = 3,
     Turned(Digest, TurnedAway) = 4,
+    /// A request with the key package for a tree.
+    RejoinTree(SignedRejoin, Rest) = 5,
 }
 
 /// Opens a letter from the own inbox.
@@ -70,6 +72,11 @@ pub fn open_letter(account: &Account, body: &[u8], cx: &mut Context) -> Result<L
             device: signed.request.device,
             request: codec::encode(&signed)?,
         },
+        Body::RejoinTree(signed, Rest(key_package)) => Letter::Rejoin {
+            group: signed.request.group,
+            device: signed.request.device,
+            request: [codec::encode(&signed)?, key_package].concat(),
+        },
     })
 }
 
@@ -79,8 +86,13 @@ impl Invitation {
     }
 }
 
-pub(super) fn seal_rejoin(request: SignedRejoin, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
-    seal_letter(&Body::Rejoin(request), to, cx)
+pub(super) fn seal_rejoin(request: &[u8], to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {
+    let (signed, key_package) = codec::decode_prefix(request)?;
+    let body = match key_package {
+        [] => Body::Rejoin(signed),
+        key_package => Body::RejoinTree(signed, Rest(key_package.to_vec())),
+    };
+    seal_letter(&body, to, cx)
 }
 
 pub(super) fn seal_letter(body: &Body, to: &Bundle, cx: &mut Context) -> Result<Vec<u8>> {

@@ -5,6 +5,7 @@
 //! client's concern.
 
 mod bundles;
+mod chain;
 mod change;
 mod cipher;
 mod epoch;
@@ -25,9 +26,11 @@ mod send;
 mod sender_keys;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod welcome;
 #[cfg(any(test, fuzzing))]
 mod world;
+mod wraps;
 
 pub use crate::roster::{Policy, Right, Role};
 pub use bundles::{Bundles, Need};
@@ -40,6 +43,7 @@ pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
+pub(crate) use tree::key_package;
 pub use welcome::Joining;
 
 use crate::codec::VLBytes;
@@ -49,7 +53,7 @@ use crate::primitives::sign::VerifyingKey;
 use crate::roster::{Commit, Leaf, LeafSecrets, Member, Roster, RosterBody, SUITE, SignedLeave, VERSION};
 use crate::vault::{Row, delete_all, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PersonId, Result, SeatId, labels};
-use cipher::Room;
+use cipher::{Moved, Room};
 use epoch::{Epoch, EpochKeys};
 use pending::{Pending, PendingChat, PendingCommit, PendingWhat};
 use seal::Place;
@@ -65,8 +69,8 @@ pub(crate) const VIEWS_KEPT: u64 = 1024;
 /// This layer's bounds, for the page of all of them.
 pub(crate) mod limits {
     pub(crate) use super::VIEWS_KEPT as VIEWS;
+    pub(crate) use super::chain::MAX_JUMP as JUMP;
     pub(crate) use super::healing::{LEAST as HEAL_LEAST, PER_DEVICE as HEAL_PER_DEVICE};
-    pub(crate) use super::sender_keys::MAX_JUMP as JUMP;
     pub(crate) use super::welcome::MAX_BEFORE as BEFORE;
 }
 
@@ -148,6 +152,8 @@ enum Inner {
     Chat(message::Chat) = 1,
     Commit(Commit) = 2,
     Leave(SignedLeave) = 3,
+    /// A commit with the shared key material that it names.
+    Rekeyed(Commit, VLBytes) = 4,
 }
 
 impl Group {
@@ -169,7 +175,7 @@ impl Group {
         let (leaf, secrets) = Leaf::make(&id, &account.as_peer(), account.device_signing(), seat, None, cx)?;
         let list = account.device_list().signed_bytes().into();
         let (person, handle) = (*account.person(), account.handle().clone());
-        let founder = Member { person, handle, role: Role::Administrator, list, leaves: vec![leaf] };
+        let founder = Member { person, handle, role: Role::Administrator, list, leaves: vec![leaf.clone()] };
         let body = RosterBody {
             version: VERSION,
             suite: SUITE,
@@ -183,6 +189,8 @@ impl Group {
         };
         let roster = Roster::verify(body)?;
         let creation = roster.hash()?;
+        let epoch = Epoch::first(cx);
+        let chains = epoch.chains();
         let state = State {
             scheme: scheme.number(),
             home,
@@ -191,7 +199,7 @@ impl Group {
             commit: creation,
             parent_change: creation,
             creation,
-            keys: Epoch::first(cx).keys(),
+            keys: epoch.keys(),
             cursor: 0,
             turn: 0,
             view: Digest([0; 32]),
@@ -202,6 +210,10 @@ impl Group {
         let group = Self { id, state, roster };
         group.save_leaf(&secrets, cx)?;
         group.roster.save(None, cx)?;
+        let room = group.room(account);
+        scheme.found(&room, (&leaf, &secrets), cx)?;
+        let moved = Moved { seed: None, commit: &creation, gone: &[], chains: &chains, kept: None };
+        scheme.moved(&room, &moved, cx)?;
         group.note_joined(cx)?;
         group.note_heal(&group.state.me, cx.now, cx)?;
         group.save(cx)?;
@@ -363,7 +375,7 @@ impl Group {
         for row in rows {
             delete_all(cx.vault, &self.row(row))?;
         }
-        Ok(())
+        self.scheme()?.forget(&self.id, cx)
     }
 
     fn room<'a>(&'a self, account: &'a Account) -> Room<'a> {

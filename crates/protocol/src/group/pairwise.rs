@@ -2,13 +2,15 @@
 //!
 //! A message is authenticated by the session: deniable, no proof for third parties.
 
-use super::cipher::{GroupCipher, Promise, Received, Room, Sealed};
+use super::cipher::{Entrance, GroupCipher, Moved, Promise, Received, Rekey, Room, Sealed, Step, Way};
 use super::message::{Aad, Chat, KeyName};
+use super::wraps;
 use crate::codec;
 use crate::labels;
-use crate::primitives::secret::{AeadKey, MessageKey, Secret, Seed};
+use crate::primitives::secret::{AeadKey, MessageKey, Secret};
 use crate::primitives::sign::SigningKey;
 use crate::primitives::{aead, kdf};
+use crate::roster::{Commit, Leaf, LeafSecrets};
 use crate::{Context, DeviceId, Digest, GroupId, PeerFault, Result, session};
 use zeroize::Zeroizing;
 
@@ -16,6 +18,10 @@ pub(super) enum Pairwise {}
 
 impl GroupCipher for Pairwise {
     const PROMISE: Promise = Promise { devices: 100, signed: false };
+
+    fn found(_room: &Room, _leaf: (&Leaf, &LeafSecrets), _cx: &mut Context) -> Result<()> {
+        Ok(())
+    }
 
     fn wants(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>> {
         Room::without_session(room.others(), cx)
@@ -61,13 +67,29 @@ impl GroupCipher for Pairwise {
         Ok(())
     }
 
-    fn step(
-        _room: &Room,
-        _seed: Option<&Secret<Seed>>,
-        _commit: &Digest,
-        _gone: &[DeviceId],
+    fn rekey(step: &Step, _leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
+        wraps::wrap(step, cx)
+    }
+
+    fn follow(
+        _step: &Step,
+        (commit, _): (&Commit, &[u8]),
+        slice: Result<Option<&[u8]>, PeerFault>,
+        leaf: &LeafSecrets,
         _cx: &mut Context,
-    ) -> Result<()> {
+    ) -> Result<Way> {
+        Ok(wraps::unwrap(commit, slice, leaf))
+    }
+
+    fn join(_room: &Room, _entrance: &Entrance, _cx: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
+    fn moved(_room: &Room, _moved: &Moved, _cx: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
+    fn forget(_group: &GroupId, _cx: &mut Context) -> Result<()> {
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The one own post of a group whose fate is not known yet.
 
-use crate::primitives::secret::{Secret, Seed};
+use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{Commit, LeafSecrets};
 use crate::{DeviceId, MessageId};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -19,6 +19,8 @@ pub(super) enum PendingWhat {
     Chat(PendingChat) = 1,
     Commit(PendingCommit) = 2,
     Leave = 3,
+    /// A commit, and what the cipher stores once it counts.
+    Rekeyed(PendingCommit, SecretBytes) = 4,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]

@@ -3,10 +3,11 @@
 //! The newcomer's slice of the commit is its welcome, sealed to the join key and signed by the adder. Entries between the
 //! adder's view and the commit come as hashes; they extend the running hash.
 
+use super::cipher::{Entrance, Moved};
 use super::epoch::Epoch;
 use super::letter::Invitation;
 use super::received::{Received, happened};
-use super::{Body, Entry, Group, State, Status, view_next};
+use super::{Body, Entry, Group, Scheme, State, Status, view_next};
 use crate::codec::{self, VLBytes};
 use crate::identity::Account;
 use crate::labels;
@@ -14,7 +15,7 @@ use crate::primitives::kem::{SealedTo, XWingPublic, open_sealed, seal_to};
 use crate::primitives::secret::{EpochSecret, Secret};
 use crate::primitives::sign::{Signature, SigningKey};
 use crate::roster::{Change, Commit, Leaf, LeafKeys, LeafSecrets, Roster, RosterBody, VERSION};
-use crate::session::{forget_join_key, join_secret, retire};
+use crate::session::{forget_join_key, join_key_package, join_secret, retire};
 use crate::vault::{Row, key, load, save};
 use crate::{Context, Digest, Error, Misuse, PeerFault, Result, SeatId};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -59,10 +60,17 @@ pub struct Joining {
 
 impl Welcome {
     /// Signs by the adder's leaf key, seals to the newcomer's join key.
-    pub(super) fn seal(&self, to: &Leaf, signing: &SigningKey, cx: &mut Context) -> Result<Vec<u8>> {
+    /// What the scheme has for this newcomer alone follows the rest.
+    pub(super) fn seal(
+        &self,
+        to: &Leaf,
+        ticket: &[u8],
+        signing: &SigningKey,
+        cx: &mut Context,
+    ) -> Result<Vec<u8>> {
         let LeafKeys::Joined(join_key) = &to.keys else { return Err(Misuse::JoinKeyNeeded.into()) };
         let join_key = join_key.peek()?;
-        let welcome = Zeroizing::new(codec::encode(self)?);
+        let welcome = Zeroizing::new([codec::encode(self)?.as_slice(), ticket].concat());
         let signature = signing.sign(labels::WELCOME_SIGNATURE, &welcome);
         let signed = SignedWelcome { welcome: welcome.as_slice().into(), signature };
         let signed = Zeroizing::new(codec::encode(&signed)?);
@@ -142,7 +150,10 @@ impl Joining {
         let secret = join_secret(join_key, cx)?;
         let signed = open_sealed(&secret.kem, labels::WELCOME, seat.as_bytes(), &sealed)?;
         let SignedWelcome { welcome: bytes, signature } = codec::decode(&signed)?;
-        let welcome: Welcome = codec::decode(bytes.as_slice())?;
+        let (welcome, ticket): (Welcome, _) = codec::decode_prefix(bytes.as_slice())?;
+        if !ticket.is_empty() && welcome.roster.scheme != Scheme::Tree.number() {
+            return Err(PeerFault::Malformed.into());
+        }
         let roster = welcome.check(account, seat)?;
         let adder = welcome.commit.body.draft.author;
         let adder_leaf = roster.leaf(adder).ok_or(PeerFault::RosterMismatch)?;
@@ -154,6 +165,14 @@ impl Joining {
         let group = self.found_group(account, &welcome, roster, (entry, view), cx)?;
         let leaf = LeafSecrets { kem: secret.kem, signing: secret.signing };
         group.save_leaf(&leaf, cx)?;
+        let key_package = join_key_package(join_key, cx)?;
+        let key_package = key_package.as_ref().map(|secrets| secrets.as_slice());
+        let entrance = Entrance { commit: &welcome.commit, ticket, leaf: &leaf, key_package };
+        let (scheme, room) = (group.scheme()?, group.room(account));
+        scheme.join(&room, &entrance, cx)?;
+        let chains = Epoch::received(welcome.epoch_secret.duplicate()).chains();
+        let moved = Moved { seed: None, commit: &group.state.commit, gone: &[], chains: &chains, kept: None };
+        scheme.moved(&room, &moved, cx)?;
         forget_join_key(join_key, cx)?;
         Self::forget(seat, cx)?;
         let author = group.roster.member_of(adder).ok_or(PeerFault::RosterMismatch)?.person;

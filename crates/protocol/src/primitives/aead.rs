@@ -21,6 +21,24 @@ pub(crate) fn open(key: &Secret<AeadKey>, aad: &[u8], sealed: &[u8]) -> Result<Z
     opened.map(Zeroizing::new).map_err(|_| PeerFault::DoesNotOpen.into())
 }
 
+/// Seals in a format of others (MLS, HPKE), which says its own nonce. Its keys, too, seal once.
+pub(crate) fn seal_at(key: &[u8; 32], nonce: [u8; 12], aad: &[u8], plaintext: &[u8]) -> Result<Vec<u8>> {
+    let cipher = ChaCha20Poly1305::new(key.into());
+    cipher.encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad }).map_err(|_| Error::TooLarge)
+}
+
+/// Opens what [`seal_at`] made.
+pub(crate) fn open_at(
+    key: &[u8; 32],
+    nonce: [u8; 12],
+    aad: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>> {
+    let cipher = ChaCha20Poly1305::new(key.into());
+    let opened = cipher.decrypt(&Nonce::from(nonce), Payload { msg: sealed, aad });
+    opened.map(Zeroizing::new).map_err(|_| PeerFault::DoesNotOpen.into())
+}
+
 fn cipher(key: &Secret<AeadKey>) -> ChaCha20Poly1305 {
     ChaCha20Poly1305::new(key.expose().into())
 }

@@ -58,6 +58,26 @@ pub(crate) fn verify_mac<P: Purpose>(key: &Secret<P>, label: Label, parts: &[&[u
     mac.verify_slice(tag).is_ok()
 }
 
+/// HKDF-Extract (RFC 5869 §2.2), unframed: for formats of others, which have a framing of their own.
+pub(crate) fn extract(salt: &[u8], ikm: &[u8]) -> Zeroizing<[u8; 32]> {
+    let (prk, _) = Hkdf::<Sha256>::extract(Some(salt), ikm);
+    Zeroizing::new(prk.into())
+}
+
+/// HKDF-Expand (RFC 5869 §2.3), unframed; `None` for a key below 32 bytes or more than 8160 bytes of output.
+pub(crate) fn expand(prk: &[u8], info: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
+    let mut out = Zeroizing::new(vec![0; length]);
+    Hkdf::<Sha256>::from_prk(prk).ok()?.expand(info, &mut out).ok()?;
+    Some(out)
+}
+
+/// HMAC-SHA-256, unframed, with a key of any length.
+pub(crate) fn mac_raw(key: &[u8], data: &[u8]) -> Option<[u8; 32]> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).ok()?;
+    mac.update(data);
+    Some(mac.finalize().into_bytes().into())
+}
+
 fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
     // RFC 2104 §2: a key shorter than the block is padded with zeros.
     let mut block = Zeroizing::new([0; 64]);

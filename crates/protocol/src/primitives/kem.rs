@@ -45,6 +45,20 @@ pub struct XWingCiphertext([u8; X_WING_CIPHERTEXT]);
 #[derive(TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct XWingSecret(Secret<KemSeed>);
 
+macro_rules! from_bytes {
+    ($($name:ident: $length:expr;)*) => { $(impl TryFrom<&[u8]> for $name {
+        type Error = crate::Error;
+        fn try_from(bytes: &[u8]) -> Result<Self> {
+            Ok(Self(bytes.try_into().map_err(|_| PeerFault::Malformed)?))
+        }
+    })* };
+}
+
+from_bytes! {
+    XWingPublic: X_WING_PUBLIC;
+    XWingCiphertext: X_WING_CIPHERTEXT;
+}
+
 /// Something sealed to an X-Wing key: 1120 + 16 bytes more than the plaintext, and a length.
 #[derive(Clone, Debug, PartialEq, Eq, TlsSize, TlsSerialize, TlsDeserialize, TlsDeserializeBytes)]
 pub struct SealedTo {
@@ -120,6 +134,13 @@ impl MlKemSecret {
     }
 }
 
+impl XWingCiphertext {
+    /// The bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8; X_WING_CIPHERTEXT] {
+        &self.0
+    }
+}
+
 impl XWingPublic {
     /// The bytes.
     pub fn as_bytes(&self) -> &[u8; X_WING_PUBLIC] {
@@ -134,7 +155,21 @@ impl XWingPublic {
         self.encapsulate_with(Zeroizing::new(cx.random()))
     }
 
-    fn encapsulate_with(&self, seed: Zeroizing<[u8; 64]>) -> Result<(XWingCiphertext, Secret<KemShared>)> {
+    /// Whether it can be sealed to.
+    ///
+    /// # Errors
+    /// `BadKey` for a key that FIPS 203 §7.2 refuses.
+    pub(crate) fn check(&self) -> Result<()> {
+        let (ml_kem, _) = halves::<X_WING_PUBLIC, ML_KEM_PUBLIC>(&self.0);
+        let valid = mlkem768::validate_public_key(&ml_kem.into());
+        if valid { Ok(()) } else { Err(PeerFault::BadKey.into()) }
+    }
+
+    /// As [`Self::encapsulate`], with randomness at hand.
+    pub(crate) fn encapsulate_with(
+        &self,
+        seed: Zeroizing<[u8; 64]>,
+    ) -> Result<(XWingCiphertext, Secret<KemShared>)> {
         let (ml_kem, x25519) = halves::<X_WING_PUBLIC, ML_KEM_PUBLIC>(&self.0);
         let (ml_seed, x_seed) = halves::<64, 32>(&seed);
         let (ml_ciphertext, ml_shared) = encapsulate_with(&ml_kem, ml_seed)?;
@@ -154,6 +189,25 @@ impl XWingSecret {
     /// Draws a new one.
     pub fn generate(cx: &mut Context) -> Self {
         Self(Secret::random(cx))
+    }
+
+    /// DeriveKeyPair (draft-connolly-cfrg-xwing-kem-10 §5.4): the seed is SHAKE-256 of `ikm`.
+    pub(crate) fn derive(ikm: &[u8]) -> Self {
+        let mut shake = Shake256::default();
+        shake.update(ikm);
+        let mut seed = Zeroizing::new([0; 32]);
+        shake.finalize_xof().read(seed.as_mut());
+        Self(Secret::new(*seed))
+    }
+
+    /// The key of a seed.
+    pub(crate) fn from_seed(seed: Secret<KemSeed>) -> Self {
+        Self(seed)
+    }
+
+    /// The seed: for an engine that keeps keys of its own.
+    pub(crate) fn seed(&self) -> &Secret<KemSeed> {
+        &self.0
     }
 
     /// The public half.

@@ -5,6 +5,7 @@
 pub mod aead;
 pub mod dh;
 pub(crate) mod fingerprint;
+pub(crate) mod hpke;
 pub mod kdf;
 pub mod kem;
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! Secrets by purpose: 32 bytes that are wiped on drop, never printed, and cannot stand in for one another.
 
 use crate::Context;
+use crate::codec::VLBytes;
 use std::marker::PhantomData;
 #[cfg(test)]
 use subtle::ConstantTimeEq;
-use tls_codec::{Deserialize, DeserializeBytes, Serialize, Size};
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use tls_codec::{Deserialize, DeserializeBytes, Serialize, Size, VLByteSlice};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// What a secret is for.
 pub trait Purpose {}
@@ -47,6 +48,10 @@ purposes! {
     LinkSecret;
     /// Seed of a KEM key.
     KemSeed;
+    /// A node of an epoch's secret tree.
+    TreeNode;
+    /// From which one operation of the MLS engine draws its randomness.
+    DrawSeed;
 }
 
 /// 32 secret bytes for purpose `P`.
@@ -78,6 +83,46 @@ impl<P: Purpose> Secret<P> {
     #[cfg(test)]
     pub(crate) fn same(&self, other: &Self) -> bool {
         self.bytes.ct_eq(&other.bytes).into()
+    }
+}
+
+/// Secret bytes of any length, their length before them: wiped on drop, never printed.
+pub(crate) struct SecretBytes(Zeroizing<Vec<u8>>);
+
+impl SecretBytes {
+    pub(crate) fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Zeroizing<Vec<u8>>> for SecretBytes {
+    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<SecretBytes> for Zeroizing<Vec<u8>> {
+    fn from(bytes: SecretBytes) -> Self {
+        bytes.0
+    }
+}
+
+impl Size for SecretBytes {
+    fn tls_serialized_len(&self) -> usize {
+        VLByteSlice(&self.0).tls_serialized_len()
+    }
+}
+
+impl Serialize for SecretBytes {
+    fn tls_serialize<W: std::io::Write>(&self, writer: &mut W) -> Result<usize, tls_codec::Error> {
+        VLByteSlice(&self.0).tls_serialize(writer)
+    }
+}
+
+impl DeserializeBytes for SecretBytes {
+    fn tls_deserialize_bytes(bytes: &[u8]) -> Result<(Self, &[u8]), tls_codec::Error> {
+        let (read, rest) = VLBytes::tls_deserialize_bytes(bytes)?;
+        Ok((Self(Zeroizing::new(read.into())), rest))
     }
 }
 

@@ -39,7 +39,11 @@ pub struct SigningKey {
 impl SigningKey {
     /// Draws a new one.
     pub fn generate(cx: &mut Context) -> Self {
-        let seed = Secret::random(cx);
+        Self::from_seed(Secret::random(cx))
+    }
+
+    /// The key of a seed.
+    pub(crate) fn from_seed(seed: Secret<SigningSeed>) -> Self {
         let public = ed25519_dalek::SigningKey::from_bytes(seed.expose()).verifying_key();
         Self { seed, public: VerifyingKey(public.to_bytes()) }
     }
@@ -47,6 +51,11 @@ impl SigningKey {
     /// The public half.
     pub fn public(&self) -> &VerifyingKey {
         &self.public
+    }
+
+    /// The seed: for an engine that keeps keys of its own.
+    pub(crate) fn seed(&self) -> &Secret<SigningSeed> {
+        &self.seed
     }
 
     /// Signs `message` under `label`.
@@ -63,6 +72,18 @@ impl SigningKey {
             Err(_) => ed25519_dalek::SigningKey::from_bytes(self.seed.expose()).sign(message),
         };
         Signature(signature.to_bytes())
+    }
+}
+
+impl From<[u8; 64]> for Signature {
+    fn from(bytes: [u8; 64]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<[u8; 32]> for VerifyingKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 }
 
@@ -107,9 +128,16 @@ impl PreparedKey {
     /// # Errors
     /// `BadSignature`.
     pub(crate) fn verify(&self, label: Label, message: &[u8], signature: &Signature) -> Result<()> {
+        self.verify_raw(kdf::hash(label, &[message]).as_bytes(), signature)
+    }
+
+    /// Checks a signature over bytes framed by somebody else's protocol, as strictly.
+    ///
+    /// # Errors
+    /// `BadSignature`.
+    pub(crate) fn verify_raw(&self, message: &[u8], signature: &Signature) -> Result<()> {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        let checked = self.0.verify_strict(kdf::hash(label, &[message]).as_bytes(), &signature);
-        checked.map_err(|_| PeerFault::BadSignature.into())
+        self.0.verify_strict(message, &signature).map_err(|_| PeerFault::BadSignature.into())
     }
 }
 

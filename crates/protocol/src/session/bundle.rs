@@ -143,6 +143,14 @@ impl UnverifiedOneTimePrekey {
 }
 
 impl UnverifiedJoinKey {
+    /// Reads the join key that `bytes` start with, and gives what follows: the key package for a tree, if there is one.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn read_first(bytes: &[u8]) -> Result<(Self, &[u8])> {
+        codec::decode_prefix(bytes)
+    }
+
     /// The join key inside, for keys that were verified when they entered the roster.
     pub(crate) fn peek(&self) -> Result<JoinKey> {
         Ok(JoinKey { body: codec::decode(self.0.body.as_slice())?, signed: codec::encode(self)? })

@@ -21,10 +21,10 @@ pub use bundle::{
     Bundle, JoinKey, OneTimePrekey, UnverifiedBundle, UnverifiedJoinKey, UnverifiedOneTimePrekey,
 };
 pub use inbox::{inbox_open, inbox_seal};
-pub(crate) use prekeys::fresh_join_key;
 pub use prekeys::{
     Freshness, JoinSecret, Publication, Stock, forget_join_key, freshness, join_secret, replenish,
 };
+pub(crate) use prekeys::{fresh_join_key, join_key_package};
 
 use crate::codec::{self, Rest, VLBytes};
 use crate::identity::{Account, PeerDevice};

@@ -11,8 +11,9 @@ use crate::primitives::dh::DhSecret;
 use crate::primitives::kem::{MlKemSecret, XWingSecret};
 use crate::primitives::sign::SigningKey;
 use crate::vault::{Row, delete_all, key, load, save};
-use crate::{Context, Error, PeerFault, Result, Timestamp, codec};
+use crate::{Context, Error, PeerFault, Result, Timestamp, codec, group};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use zeroize::Zeroizing;
 
 /// How long the relay keeps what is undelivered, and so how long old secrets may still be needed.
 pub(super) const RETENTION: u64 = 45 * Timestamp::DAY;
@@ -168,10 +169,8 @@ fn rotate_last_resort(account: &Account, cx: &mut Context) -> Result<Option<Vec<
         let due = stored.used.is_some() || now >= stored.made.plus(LAST_RESORT_ROTATION);
         let expired = now >= stored.made.plus(LIFETIME + GRACE);
         match (stored.kind, stored.retired) {
-            _ if expired => cx.vault.delete(&id_key(Row::JoinKey, id))?,
-            (_, Some(retired)) if now >= retired.plus(GRACE) => {
-                cx.vault.delete(&id_key(Row::JoinKey, id))?;
-            }
+            _ if expired => delete_join_key(id, cx)?,
+            (_, Some(retired)) if now >= retired.plus(GRACE) => delete_join_key(id, cx)?,
             (JoinKind::LastResort, None) if due => {
                 stored.retired = Some(now);
                 save(cx.vault, &id_key(Row::JoinKey, id), &stored)?;
@@ -230,21 +229,26 @@ fn make_prekey(account: &Account, cx: &mut Context) -> Result<Vec<u8>> {
     bundle::sign(&body, labels::ONE_TIME_PREKEY, account.device_signing())
 }
 
-/// Makes one more join key of `kind`; its secrets are stored.
+/// Makes one more join key of `kind`, and the key package with which it serves for a tree; their secrets are stored.
 fn make_join_key(account: &Account, kind: JoinKind, cx: &mut Context) -> Result<Vec<u8>> {
     let id = fresh_id(Row::JoinKey, cx)?;
     let (kem, signing) = (XWingSecret::generate(cx), SigningKey::generate(cx));
+    // The adder's clock may be slow.
+    let not_before = Timestamp(cx.now.0.saturating_sub(Timestamp::DAY));
+    let not_after = cx.now.plus(LIFETIME);
     let body = JoinBody {
         version: VERSION,
         device: *account.device_id(),
         id,
         kem: kem.public(),
         signing: *signing.public(),
-        // The adder's clock may be slow.
-        not_before: Timestamp(cx.now.0.saturating_sub(Timestamp::DAY)),
-        not_after: cx.now.plus(LIFETIME),
+        not_before,
+        not_after,
         kind,
     };
+    let (key_package, secrets) =
+        group::key_package(account.device_id(), &signing, (not_before, not_after), cx)?;
+    cx.vault.put(&id_key(Row::KeyPackage, id), &secrets)?;
     let key = JoinKey::sign(body, account.device_signing())?;
     let signed = key.signed_bytes().to_vec();
     let stored = StoredJoinKey {
@@ -257,7 +261,7 @@ fn make_join_key(account: &Account, kind: JoinKind, cx: &mut Context) -> Result<
         used: None,
     };
     save(cx.vault, &id_key(Row::JoinKey, id), &stored)?;
-    Ok(signed)
+    Ok([signed, key_package].concat())
 }
 
 /// A join key that was never published, for a device that asks to be let in again.
@@ -284,9 +288,19 @@ pub fn forget_join_key(id: u32, cx: &mut Context) -> Result<()> {
             stored.used = stored.used.or(Some(cx.now));
             save(cx.vault, &row, &stored)
         }
-        Some(_) => Ok(cx.vault.delete(&row)?),
+        Some(_) => delete_join_key(id, cx),
         None => Ok(()),
     }
+}
+
+/// The secrets of the key package that was published with a join key.
+pub(crate) fn join_key_package(id: u32, cx: &Context) -> Result<Option<Zeroizing<Vec<u8>>>> {
+    Ok(cx.vault.get(&id_key(Row::KeyPackage, id))?)
+}
+
+fn delete_join_key(id: u32, cx: &mut Context) -> Result<()> {
+    cx.vault.delete(&id_key(Row::KeyPackage, id))?;
+    Ok(cx.vault.delete(&id_key(Row::JoinKey, id))?)
 }
 
 /// The generation of that number.

@@ -18,7 +18,7 @@ const MOST: usize = 120;
 
 /// Plays the steps under both schemes.
 pub(crate) fn conversation(bytes: &[u8]) -> bool {
-    for scheme in [0, 1].map(scheme_of) {
+    for scheme in [0, 1, 0x80].map(scheme_of) {
         let mut play = Play::begin(scheme);
         for step in bytes.get(..MOST.min(bytes.len())).unwrap_or_default().chunks_exact(2) {
             play.step(step[0] % 16, step[1]);

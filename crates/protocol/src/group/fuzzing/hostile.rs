@@ -115,10 +115,10 @@ pub(crate) fn welcome_by_a_member(bytes: &[u8]) -> bool {
     let seat = seat.unwrap_or(SeatId([5; 16]));
     let account = world.people[DAVE].account();
     let join_key = world.people[DAVE].published.join_keys[0].clone();
-    let keys = LeafKeys::Joined(UnverifiedJoinKey::read(&join_key).unwrap());
+    let keys = LeafKeys::Joined(UnverifiedJoinKey::read_first(&join_key).unwrap().0);
     let leaf = Leaf { device: *account.device_id(), seat, asked: 0, keys };
     let mut slice = vec![super::super::SLICE_WELCOME];
-    slice.extend(welcome.seal(&leaf, &signing, &mut world.people[MIKE].bench.cx()).unwrap());
+    slice.extend(welcome.seal(&leaf, &[], &signing, &mut world.people[MIKE].bench.cx()).unwrap());
     let invitation = Invitation {
         home: Home::new("ws://relay.test", [7; 32], [9; 16]),
         seat,

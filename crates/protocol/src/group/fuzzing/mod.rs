@@ -17,14 +17,16 @@ pub(crate) use hostile::{commit_by_a_member, entry, letter_inside, welcome_by_a_
 #[cfg(test)]
 pub(crate) use seeds::seeds;
 
+use super::chain::{Chain, Signed};
 use super::letter::Body as LetterBody;
 use super::message::{Chat, ChatBody};
-use super::sender_keys::{Chain, Signed};
+use super::sender_keys::SenderKey;
 use super::welcome::{SignedWelcome, Welcome, WelcomeSlice};
 use super::world::World;
 use super::{Home, Inner, Joining, Pending, Scheme, State};
 use crate::DeviceId;
 use crate::fuzzing::{Run, canonical};
+use crate::primitives::secret::{Secret, TreeNode};
 use crate::roster::{LeafSecrets, Member, RosterBody, RosterHead};
 use crate::vault::Row;
 use std::sync::OnceLock;
@@ -37,7 +39,7 @@ pub(crate) fn shared_part(bytes: &[u8]) -> bool {
 
 /// What a cipher carries: the body of a message, signed or not, or a key handed out.
 pub(crate) fn chat_body(bytes: &[u8]) -> bool {
-    let (signed, chain) = (canonical::<Signed>(bytes), canonical::<Chain>(bytes));
+    let (signed, chain) = (canonical::<Signed>(bytes), canonical::<SenderKey>(bytes));
     canonical::<ChatBody>(bytes) || signed || chain
 }
 
@@ -55,7 +57,8 @@ pub(crate) fn welcome(bytes: &[u8]) -> bool {
 /// This layer's rows of the vault; `None` for the others'.
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     let mark: Run = |value| value == [1];
-    let rows: [(Row, Run); 13] = [
+    let sender: Run = |value| canonical::<SenderKey>(value) || canonical::<Chain>(value);
+    let rows: [(Row, Run); 14] = [
         (Row::Group, canonical::<State>),
         (Row::Roster, canonical::<RosterBody>),
         (Row::RosterHead, canonical::<RosterHead>),
@@ -65,9 +68,10 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
         (Row::Joining, canonical::<Joining>),
         (Row::View, canonical::<crate::Digest>),
         (Row::Counted, canonical::<u64>),
-        (Row::Chain, canonical::<Chain>),
+        (Row::Chain, sender),
         (Row::HandedOut, canonical::<Vec<DeviceId>>),
         (Row::Healed, canonical::<crate::Timestamp>),
+        (Row::SecretTree, canonical::<Secret<TreeNode>>),
         (Row::AcceptedBase, mark),
     ];
     rows.iter().find(|(row, _)| *row as u8 == kind).map(|(_, read)| read(value))
@@ -81,9 +85,9 @@ fn letter_content(bytes: &[u8]) -> bool {
 
 /// Three in a group, dave outside; everybody has spoken. Made once, as its keys cost time.
 fn template(scheme: Scheme) -> World {
-    static WORLDS: OnceLock<[World; 2]> = OnceLock::new();
+    static WORLDS: OnceLock<[World; 3]> = OnceLock::new();
     let worlds = WORLDS.get_or_init(|| {
-        [Scheme::Pairwise, Scheme::SenderKeys].map(|scheme| {
+        Scheme::ALL.map(|scheme| {
             let mut world = World::new(scheme, &["mike", "sean", "steve", "dave"], 1);
             (0..3).for_each(|who| world.say(who, "hello"));
             world.sync_all();
@@ -94,13 +98,19 @@ fn template(scheme: Scheme) -> World {
             world
         })
     });
-    let [pairwise, sender_keys] = worlds;
+    let [pairwise, sender_keys, tree] = worlds;
     match scheme {
         Scheme::Pairwise => pairwise.clone(),
         Scheme::SenderKeys => sender_keys.clone(),
+        Scheme::Tree => tree.clone(),
     }
 }
 
+/// Its lowest and its highest bit; the others say something else.
 fn scheme_of(byte: u8) -> Scheme {
-    if byte & 1 == 0 { Scheme::Pairwise } else { Scheme::SenderKeys }
+    match byte & 0x81 {
+        0 => Scheme::Pairwise,
+        1 => Scheme::SenderKeys,
+        _ => Scheme::Tree,
+    }
 }

@@ -19,8 +19,7 @@ type Seeds = Vec<(&'static str, Vec<u8>)>;
 
 pub(crate) fn seeds() -> Seeds {
     let mut seeds = [plain(), conversations()].concat();
-    for scheme in [Scheme::Pairwise, Scheme::SenderKeys] {
-        let how = scheme.number() - 1;
+    for (scheme, how) in Scheme::ALL.into_iter().zip([0, 1, 0x80]) {
         messages(scheme, how, &mut seeds);
         commits(scheme, how, &mut seeds);
         newcomer(scheme, how, &mut seeds);
@@ -106,9 +105,10 @@ fn commits(scheme: Scheme, how: u8, seeds: &mut Seeds) {
     seeds.push(("vault_row", [&[Row::Group as u8][..], &codec::encode(&group.state).unwrap()].concat()));
     seeds.push(("roster", codec::encode(group.roster.body()).unwrap()));
     let post = world.draft(0, &Intent::Heal).unwrap();
-    let wrapped = post.slices[0].bytes[1..].to_vec();
-    let opened = open_slice(&mut world, &post, &wrapped);
-    seeds.push(("seed_wrap", opened));
+    if let Some(slice) = post.slices.first() {
+        let opened = open_slice(&mut world, &post, &slice.bytes[1..]);
+        seeds.push(("seed_wrap", opened));
+    }
 }
 
 /// An add: its letter, its welcome, and the joining under way.
@@ -157,7 +157,7 @@ fn rejoin(scheme: Scheme, seeds: &mut Seeds) {
     let (account, group) = (world.people[1].account(), world.people[1].group());
     let (request, _) = world.people[1].bench.step(|cx| group.rejoin_request(&account, cx)).unwrap();
     seeds.push(("rejoin_request", request.clone()));
-    let body = letter::Body::Rejoin(codec::decode(&request).unwrap());
+    let body = letter::Body::Rejoin(codec::decode_prefix(&request).unwrap().0);
     seeds.push(("letter_inside", codec::encode(&body).unwrap()));
 }
 

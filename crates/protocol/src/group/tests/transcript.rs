@@ -92,11 +92,7 @@ fn rows(bench: &Bench) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 fn path(version: u32, scheme: Scheme) -> PathBuf {
-    let name = match scheme {
-        Scheme::Pairwise => "pairwise",
-        Scheme::SenderKeys => "sender-keys",
-    };
-    let name = format!("transcript-{version}-{name}.txt");
+    let name = format!("transcript-{version}-{scheme}.txt");
     [env!("CARGO_MANIFEST_DIR"), "../../vectors", &name].iter().collect()
 }
 

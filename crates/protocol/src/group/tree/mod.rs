@@ -1,0 +1,179 @@
+//! Tree: MLS agrees on each epoch's secret, in which every sender has a chain of its own.
+//!
+//! ```text
+//! MLS commit ─► export ─► seed of the roster's commit ─► epoch secret ─► secret tree ─► a chain for each sender
+//! ```
+//! MLS does key agreement only: messages are those of sender keys, and who is in is the roster's word.
+
+mod engine;
+mod kept;
+#[cfg(test)]
+pub(super) use provider::spoil;
+
+mod provider;
+mod rules;
+mod secret_tree;
+
+use super::chain::Chain;
+use super::change::seed_check;
+use super::cipher::{Entrance, GroupCipher, Keys, Moved, Promise, Received, Rekey, Room, Sealed, Step, Way};
+use super::message::Aad;
+use crate::codec::{self, VLBytes};
+use crate::primitives::sign::SigningKey;
+use crate::roster::{Commit, Leaf, LeafSecrets};
+use crate::vault::{Row, delete_all, key, load, save};
+use crate::{Context, DeviceId, Error, GroupId, Misuse, PeerFault, Result, Timestamp};
+use engine::{Made, Move, Outcome, Wanted};
+use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
+use zeroize::Zeroizing;
+
+pub(super) enum Tree {}
+
+/// What a newcomer gets beside the roster: its own welcome, and the ratchet tree.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Ticket {
+    welcome: VLBytes,
+    tree: VLBytes,
+}
+
+/// The ratchet tree as it is kept.
+#[cfg(test)]
+pub(super) fn tree_bytes(group: &GroupId, cx: &Context) -> Vec<u8> {
+    kept::load(group, cx).unwrap_or_else(|_| unreachable!("the group has a tree")).tree
+}
+
+/// A ticket with another tree.
+#[cfg(test)]
+pub(super) fn with_tree(ticket: &[u8], tree: Vec<u8>) -> Vec<u8> {
+    let Ok(Ticket { welcome, .. }) = codec::decode(ticket) else { unreachable!("a ticket") };
+    codec::encode(&Ticket { welcome, tree: tree.into() }).unwrap_or_default()
+}
+
+/// A key package for one of this device's join keys, whose signing key vouches for it; and the secrets behind it.
+pub(crate) fn key_package(
+    device: &DeviceId,
+    signing: &SigningKey,
+    lifetime: (Timestamp, Timestamp),
+    cx: &mut Context,
+) -> Result<(Vec<u8>, Zeroizing<Vec<u8>>)> {
+    engine::key_package(device, signing, lifetime, cx)
+}
+
+impl GroupCipher for Tree {
+    const PROMISE: Promise = Promise { devices: 1000, signed: true };
+
+    fn found(room: &Room, leaf: (&Leaf, &LeafSecrets), cx: &mut Context) -> Result<()> {
+        let group = &room.roster.body().group;
+        let moved = engine::create(group, leaf.0, &leaf.1.signing, cx)?;
+        kept::save(group, &moved, cx)
+    }
+
+    fn wants(_room: &Room, _cx: &mut Context) -> Result<Vec<DeviceId>> {
+        Ok(Vec::new())
+    }
+
+    fn seal(
+        room: &Room,
+        aad: &Aad,
+        salt: &[u8; 16],
+        signing: &SigningKey,
+        plaintext: &[u8],
+        cx: &mut Context,
+    ) -> Result<Sealed> {
+        let (row, mut chain) = chain(room, room.me, cx)?;
+        let chat = chain.seal(aad, salt, signing, plaintext)?;
+        save(cx.vault, &row, &chain)?;
+        Ok(Sealed { chat, slices: Vec::new() })
+    }
+
+    fn open(room: &Room, aad: &Aad, received: &Received, cx: &mut Context) -> Result<Zeroizing<Vec<u8>>> {
+        let (row, mut chain) = chain(room, received.sender.device, cx)?;
+        let plaintext = chain.open(room.roster, aad, received)?;
+        save(cx.vault, &row, &chain)?;
+        Ok(plaintext)
+    }
+
+    fn delivered(_group: &GroupId, _handed: &[DeviceId], _cx: &mut Context) -> Result<()> {
+        Ok(())
+    }
+
+    fn rekey(step: &Step, leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
+        let wanted = wanted(step)?;
+        let kept = kept::load(&step.before.body().group, cx)?;
+        let package = |device: &DeviceId| step.key_packages.get(device).map(Vec::as_slice);
+        let packages = step.newcomers().map(|leaf| package(&leaf.device).ok_or(Misuse::JoinKeyNeeded.into()));
+        let packages = packages.collect::<Result<Vec<_>>>()?;
+        let renewed = leaf.map(|leaf| &leaf.signing);
+        let Made { message, welcomes, tree, export, moved } =
+            engine::commit(&kept, &wanted, &packages, renewed, cx)?;
+        let ticket =
+            |welcome: Vec<u8>| codec::encode(&Ticket { welcome: welcome.into(), tree: tree.clone().into() });
+        let tickets = step.newcomers().zip(welcomes);
+        let tickets = tickets.map(|(leaf, welcome)| Ok((leaf.device, ticket(welcome)?)));
+        let tickets = tickets.collect::<Result<_>>()?;
+        let kept = Some(Zeroizing::new(codec::encode(&moved)?));
+        Ok(Rekey { seed: Some(export), material: message, tickets, kept, slices: Vec::new() })
+    }
+
+    fn follow(
+        step: &Step,
+        (commit, material): (&Commit, &[u8]),
+        _slice: Result<Option<&[u8]>, PeerFault>,
+        _leaf: &LeafSecrets,
+        cx: &mut Context,
+    ) -> Result<Way> {
+        let Some(check) = commit.body.seed_check else { return Ok(Way::Void(PeerFault::NotAllowed)) };
+        let kept = kept::load(&step.before.body().group, cx)?;
+        Ok(match engine::follow(&kept, &wanted(step)?, material, cx)? {
+            Outcome::Void(fault) => Way::Void(fault),
+            Outcome::Lost(fault) => Way::Lost(fault),
+            Outcome::Removed => Way::Open(Keys::default()),
+            Outcome::Followed(seed, _) if seed_check(&seed) != check => Way::Lost(PeerFault::HashMismatch),
+            Outcome::Followed(seed, moved) => {
+                Way::Open(Keys { seed: Some(seed), kept: Some(Zeroizing::new(codec::encode(&moved)?)) })
+            }
+        })
+    }
+
+    fn join(room: &Room, entrance: &Entrance, cx: &mut Context) -> Result<()> {
+        let Ticket { welcome, tree } = codec::decode(entrance.ticket)?;
+        let draft = entrance.commit.body.draft.hash()?;
+        let own = (room.me, &entrance.leaf.signing, entrance.key_package.ok_or(PeerFault::UnknownPrekey)?);
+        let trees = (welcome.as_slice(), tree.as_slice());
+        let (seed, moved) = engine::join(room.roster, &draft, own, trees, cx)?;
+        if Some(seed_check(&seed)) != entrance.commit.body.seed_check {
+            return Err(PeerFault::HashMismatch.into());
+        }
+        kept::save(&room.roster.body().group, &moved, cx)
+    }
+
+    fn moved(room: &Room, moved: &Moved, cx: &mut Context) -> Result<()> {
+        let group = &room.roster.body().group;
+        if let Some(kept) = moved.kept {
+            let kept: Move = codec::decode(kept).map_err(|_| Error::CorruptStore)?;
+            kept::save(group, &kept, cx)?;
+        }
+        delete_all(cx.vault, &key(Row::Chain, &[group.as_bytes()]))?;
+        secret_tree::plant(group, moved.chains, room.roster, cx)
+    }
+
+    fn forget(group: &GroupId, cx: &mut Context) -> Result<()> {
+        secret_tree::fell(group, cx)?;
+        kept::forget(group, cx)
+    }
+}
+
+fn wanted<'a>(step: &'a Step) -> Result<Wanted<'a>> {
+    let (before, after, author) = (step.before, step.after, step.draft.author);
+    Ok(Wanted { before, after, author, draft: step.draft.hash()? })
+}
+
+/// The chain of a sender, and the row it is kept in from now on.
+fn chain(room: &Room, sender: DeviceId, cx: &mut Context) -> Result<(Vec<u8>, Chain)> {
+    let group = &room.roster.body().group;
+    let row = key(Row::Chain, &[group.as_bytes(), sender.as_bytes()]);
+    match load(cx.vault, &row)? {
+        Some(chain) => Ok((row, chain)),
+        None => Ok((row, secret_tree::take(group, sender, room.roster, cx)?)),
+    }
+}

@@ -1,0 +1,55 @@
+//! How pairwise groups and sender keys agree on the seed of a commit: it is wrapped to the leaf key of each who stays.
+
+use super::change::seed_check;
+use super::cipher::{Keys, Rekey, Step, Way};
+use crate::codec;
+use crate::labels;
+use crate::primitives::kem::{open_sealed, seal_to};
+use crate::primitives::secret::{Secret, Seed};
+use crate::roster::{Commit, Leaf, LeafSecrets};
+use crate::{Context, DeviceId, PeerFault, Result};
+
+/// Draws the seed, if the draft needs one, and wraps it.
+pub(super) fn wrap(step: &Step, cx: &mut Context) -> Result<Rekey> {
+    let seed = step.draft.needs_seed().then(|| Secret::<Seed>::random(cx));
+    let mut slices = Vec::new();
+    if let Some(seed) = &seed {
+        let draft = step.draft.hash()?;
+        for leaf in followers(step) {
+            let wrap = seal_to(&leaf.kem()?, labels::SEED_WRAP, draft.as_bytes(), seed.expose(), cx)?;
+            slices.push((leaf.device, codec::encode(&wrap)?));
+        }
+    }
+    Ok(Rekey { seed, slices, ..Rekey::default() })
+}
+
+/// The seed in the own slice.
+pub(super) fn unwrap(commit: &Commit, slice: Result<Option<&[u8]>, PeerFault>, leaf: &LeafSecrets) -> Way {
+    let Some(check) = commit.body.seed_check else { return Way::Open(Keys::default()) };
+    let open = || {
+        let draft = commit.body.draft.hash()?;
+        let wrap = codec::decode(slice?.ok_or(PeerFault::NoSlice)?)?;
+        let opened = open_sealed(&leaf.kem, labels::SEED_WRAP, draft.as_bytes(), &wrap)?;
+        let seed = codec::decode::<Secret<Seed>>(&opened)?;
+        if seed_check(&seed) != check {
+            return Err(PeerFault::HashMismatch.into());
+        }
+        Ok(Keys { seed: Some(seed), kept: None })
+    };
+    match open() {
+        Ok(keys) => Way::Open(keys),
+        Err(crate::Error::Peer(fault)) => Way::Lost(fault),
+        // What was opened is not larger than what came.
+        Err(_) => Way::Lost(PeerFault::Malformed),
+    }
+}
+
+/// Leaves that must get the seed: in both rosters, not the author's.
+fn followers<'a>(step: &'a Step) -> impl Iterator<Item = &'a Leaf> {
+    let author: DeviceId = step.draft.author;
+    let stays = move |leaf: &&Leaf| {
+        let before = step.before.leaf(leaf.device);
+        leaf.device != author && before.is_some_and(|before| before.seat == leaf.seat)
+    };
+    step.after.leaves().filter(stays)
+}

@@ -4,13 +4,15 @@ use super::super::epoch::Epoch;
 use super::super::message::{ChatBody, View};
 use super::super::welcome::{SignedWelcome, Welcome};
 use super::super::world::World;
-use super::super::{Inner, Intent, Joining, Letter, PendingWhat, Post, Role, Scheme, open_letter};
+use super::super::{
+    Inner, Intent, Joining, Letter, PendingCommit, PendingWhat, Post, Role, Scheme, open_letter,
+};
 use super::super::{Pending, SLICE_WELCOME, letter};
 use super::template;
 use crate::codec::{Count, Rest};
 use crate::content::Content;
 use crate::primitives::secret::Secret;
-use crate::roster::{Body, Commit, LeaveRequest, SignedLeave};
+use crate::roster::{LeaveRequest, SignedLeave, SignedRejoin};
 use crate::session::fuzzing::one_of_each_kind;
 use crate::vault::{Row, load};
 use crate::{Digest, MessageId, Timestamp, codec};
@@ -85,13 +87,10 @@ fn commits(scheme: Scheme, how: u8, seeds: &mut Seeds) {
     ];
     for intent in intents {
         let mut world = template(scheme);
-        world.draft(0, &intent).unwrap();
-        let commit = pending(&mut world);
+        let post = world.draft(0, &intent).unwrap();
+        let commit = pending(&mut world).commit;
         seeds.push(("commit_by_a_member", [&[how | 6][..], &codec::encode(&commit.body).unwrap()].concat()));
-        seeds.push((
-            "entry",
-            [&[how | 6][..], &codec::encode(&Inner::Commit(commit.clone())).unwrap()].concat(),
-        ));
+        seeds.push(("entry", [&[how | 6][..], &inner(&mut world, &post)].concat()));
         seeds.push(("commit", codec::encode(&commit).unwrap()));
     }
     let mut world = template(scheme);
@@ -118,10 +117,10 @@ fn newcomer(scheme: Scheme, how: u8, seeds: &mut Seeds) {
     let post = world.draft(0, &Intent::Add(vec![dave])).unwrap();
     let slice = post.slices.iter().find(|slice| slice.bytes[0] == SLICE_WELCOME).unwrap();
     seeds.push(("welcome_slice", slice.bytes[1..].to_vec()));
-    let commit = pending(&mut world);
+    let PendingCommit { commit, seed, .. } = pending(&mut world);
     let group = world.people[0].group();
     let after = commit.verify(&group.roster, &group.state.commit, &group.state.parent_change).unwrap();
-    let epoch_secret = Epoch::next(&group.state.keys, None, &commit.body.hash().unwrap()).secret();
+    let epoch_secret = Epoch::next(&group.state.keys, seed.as_ref(), &commit.body.hash().unwrap()).secret();
     let welcome = Welcome {
         version: crate::roster::VERSION,
         roster: after.body().clone(),
@@ -156,18 +155,20 @@ fn rejoin(scheme: Scheme, seeds: &mut Seeds) {
     let mut world = template(scheme);
     let (account, group) = (world.people[1].account(), world.people[1].group());
     let (request, _) = world.people[1].bench.step(|cx| group.rejoin_request(&account, cx)).unwrap();
-    seeds.push(("rejoin_request", request.clone()));
-    let body = letter::Body::Rejoin(codec::decode_prefix(&request).unwrap().0);
+    let (signed, key_package) = codec::decode_prefix(&request).unwrap();
+    seeds.push(("rejoin_request", codec::encode::<SignedRejoin>(&signed).unwrap()));
+    let body = letter::Body::RejoinTree(signed, codec::Rest(key_package.to_vec()));
     seeds.push(("letter_inside", codec::encode(&body).unwrap()));
 }
 
 /// The commit that mike has drafted.
-fn pending(world: &mut World) -> Commit {
+fn pending(world: &mut World) -> PendingCommit {
     let row = world.people[0].group().row(Row::Pending);
     let pending: Pending = load(&world.people[0].bench.vault, &row).unwrap().unwrap();
-    let PendingWhat::Commit(pending) = pending.what else { panic!("a commit") };
-    let _: &Body = &pending.commit.body;
-    pending.commit
+    match pending.what {
+        PendingWhat::Commit(pending) | PendingWhat::Rekeyed(pending, _) => pending,
+        _ => panic!("a commit"),
+    }
 }
 
 fn inner(world: &mut World, post: &Post) -> Vec<u8> {

@@ -343,6 +343,18 @@ fn fault(error: &MlsError) -> PeerFault {
     }
 }
 
+/// Whether a row is a node of a tree.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn reads_node(mut bytes: &[u8]) -> bool {
+    mls_rs::group::Node::mls_decode(&mut bytes).is_ok()
+}
+
+/// Whether a row holds the secrets of a key package.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn reads_key_package(mut bytes: &[u8]) -> bool {
+    KeyPackageData::mls_decode(&mut bytes).is_ok()
+}
+
 /// Where the engine finds and leaves what is kept: in memory, for one operation. Earlier epochs are not kept at all.
 #[derive(Clone, Default)]
 struct Shelf(Arc<Mutex<Laid>>);

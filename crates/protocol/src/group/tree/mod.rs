@@ -7,6 +7,8 @@
 
 mod engine;
 mod kept;
+#[cfg(any(test, fuzzing))]
+pub(super) use engine::{reads_key_package, reads_node};
 #[cfg(test)]
 pub(super) use provider::spoil;
 

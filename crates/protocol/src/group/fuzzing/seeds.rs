@@ -89,8 +89,13 @@ fn commits(scheme: Scheme, how: u8, seeds: &mut Seeds) {
         let mut world = template(scheme);
         let post = world.draft(0, &intent).unwrap();
         let commit = pending(&mut world).commit;
-        seeds.push(("commit_by_a_member", [&[how | 6][..], &codec::encode(&commit.body).unwrap()].concat()));
         seeds.push(("entry", [&[how | 6][..], &inner(&mut world, &post)].concat()));
+        if scheme == Scheme::Tree {
+            // What it carries for everybody is not in its body; entries have it.
+            seeds.push(("commit", codec::encode(&commit).unwrap()));
+            continue;
+        }
+        seeds.push(("commit_by_a_member", [&[how | 6][..], &codec::encode(&commit.body).unwrap()].concat()));
         seeds.push(("commit", codec::encode(&commit).unwrap()));
     }
     let mut world = template(scheme);
@@ -137,7 +142,10 @@ fn newcomer(scheme: Scheme, how: u8, seeds: &mut Seeds) {
     let signature = signing.sign(crate::labels::WELCOME_SIGNATURE, &bytes);
     let signed = SignedWelcome { welcome: bytes.as_slice().into(), signature };
     seeds.push(("welcome", codec::encode(&signed).unwrap()));
-    seeds.push(("welcome_by_a_member", [&[how | 2][..], &bytes].concat()));
+    if scheme != Scheme::Tree {
+        // A tree's has more, which only its own commit can have made.
+        seeds.push(("welcome_by_a_member", [&[how | 2][..], &bytes].concat()));
+    }
     seeds.push(("welcome", bytes));
     let account = world.people[3].account();
     let bench = &mut world.people[3].bench;

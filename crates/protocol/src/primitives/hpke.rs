@@ -29,7 +29,7 @@ pub(crate) fn seal(
 ) -> Result<Sealed> {
     let (kem, shared) = XWingPublic::try_from(to)?.encapsulate_with(seed)?;
     let keys = Keys::schedule((KEM_X_WING, AEAD_CHACHA20_POLY1305), shared.expose(), info)?;
-    let text = aead::seal_at(&*keys.key, keys.nonce, aad, plaintext)?;
+    let text = aead::seal_at(&keys.key, keys.nonce, aad, plaintext)?;
     Ok(Sealed { kem: kem.as_bytes().to_vec(), text })
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn open(
 ) -> Result<Zeroizing<Vec<u8>>> {
     let shared = secret.decapsulate(&XWingCiphertext::try_from(kem)?)?;
     let keys = Keys::schedule((KEM_X_WING, AEAD_CHACHA20_POLY1305), shared.expose(), info)?;
-    aead::open_at(&*keys.key, keys.nonce, aad, text)
+    aead::open_at(&keys.key, keys.nonce, aad, text)
 }
 
 /// Whether `key` is one that can be sealed to.
@@ -70,8 +70,8 @@ impl<const KEY: usize> Keys<KEY> {
         let context = [&[0], psk_id.as_slice(), info.as_slice()].concat();
         let secret = labeled_extract(&suite, shared, b"secret", &[]);
         let mut key = Zeroizing::new([0; KEY]);
-        key.copy_from_slice(&labeled_expand(&suite, &*secret, b"key", &context, KEY)?);
-        let nonce = labeled_expand(&suite, &*secret, b"base_nonce", &context, 12)?;
+        key.copy_from_slice(&labeled_expand(&suite, &secret, b"key", &context, KEY)?);
+        let nonce = labeled_expand(&suite, &secret, b"base_nonce", &context, 12)?;
         Ok(Self { key, nonce: nonce.as_slice().try_into().map_err(|_| PeerFault::Malformed)? })
     }
 }

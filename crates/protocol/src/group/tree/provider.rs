@@ -34,30 +34,6 @@ struct Draws {
 #[derive(Debug)]
 pub(super) struct Failed;
 
-/// A hostile member, for tests: what it seals next does not open for one of those it is for.
-#[cfg(test)]
-pub(crate) mod spoil {
-    use super::hpke::Sealed;
-    use std::cell::Cell;
-
-    thread_local! {
-        static AFTER: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-
-    /// Spoils what is sealed after so many others.
-    pub(crate) fn after(others: usize) {
-        AFTER.set(Some(others));
-    }
-
-    pub(super) fn pass(mut sealed: Sealed) -> Sealed {
-        if AFTER.get() == Some(0) {
-            sealed.text.iter_mut().for_each(|byte| *byte ^= 1);
-        }
-        AFTER.set(AFTER.get().and_then(|left| left.checked_sub(1)));
-        sealed
-    }
-}
-
 /// HPKE contexts serve external commits only, which are off.
 pub(super) enum Never {}
 
@@ -313,5 +289,29 @@ impl HpkeContextR for Never {
 
     fn export(&self, _context: &[u8], _length: usize) -> Result<Zeroizing<Vec<u8>>> {
         match *self {}
+    }
+}
+
+/// A hostile member, for tests: what it seals next does not open for one of those it is for.
+#[cfg(test)]
+pub(crate) mod spoil {
+    use super::hpke::Sealed;
+    use std::cell::Cell;
+
+    thread_local! {
+        static AFTER: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// Spoils what is sealed after so many others.
+    pub(crate) fn after(others: usize) {
+        AFTER.set(Some(others));
+    }
+
+    pub(super) fn pass(mut sealed: Sealed) -> Sealed {
+        if AFTER.get() == Some(0) {
+            sealed.text.iter_mut().for_each(|byte| *byte ^= 1);
+        }
+        AFTER.set(AFTER.get().and_then(|left| left.checked_sub(1)));
+        sealed
     }
 }

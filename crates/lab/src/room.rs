@@ -4,7 +4,8 @@ use crate::people::{NOW, Person};
 use crate::{LabError, Result};
 use conclave_protocol::content::Content;
 use conclave_protocol::group::{
-    Body, Bundles, Entry, Group, Home, Intent, Joining, Letter, Post, Received, Scheme, open_letter,
+    Blobs, Body, Bundles, Entry, Group, Home, Intent, Joined, Joining, Letter, Post, Received, Scheme,
+    open_letter,
 };
 use conclave_protocol::primitives::kdf::sha256;
 use conclave_protocol::{GroupId, MessageId, SeatId};
@@ -188,8 +189,12 @@ impl Room {
         self.listeners = invitation.seat;
         let mut joining = self.listener.step(|_, cx| Joining::begin(invitation, cx))?;
         let entry = taken.entry(self.speakers, Body::Whole(&taken.post.shared), taken.slice(self.listeners));
-        let joined = self.listener.step(|account, cx| joining.receive(account, &entry, cx))?;
-        joined.map(drop).ok_or_else(|| LabError::unexpected("the welcome led nowhere"))
+        let mut blobs = Blobs::default();
+        taken.post.blobs.iter().for_each(|blob| blobs.add(blob.bytes.clone()));
+        match self.listener.step(|account, cx| joining.receive(account, &entry, &blobs, cx))? {
+            Joined::In(_) => Ok(()),
+            _ => Err(LabError::unexpected("the welcome led nowhere")),
+        }
     }
 }
 

@@ -34,6 +34,11 @@ pub fn decode<T: Decode>(bytes: &[u8]) -> Result<T> {
     T::tls_deserialize_exact_bytes(bytes).map_err(|_| PeerFault::Malformed.into())
 }
 
+/// As [`decode`], of what may be larger than a post: its bytes were named by a hash and counted before they were fetched.
+pub(crate) fn decode_large<T: Decode>(bytes: &[u8]) -> Result<T> {
+    T::tls_deserialize_exact_bytes(bytes).map_err(|_| PeerFault::Malformed.into())
+}
+
 /// The value that `bytes` start with, and what follows it. As [`decode`] otherwise.
 pub(crate) fn decode_prefix<T: Decode>(bytes: &[u8]) -> Result<(T, &[u8])> {
     if bytes.len() > MAX_INPUT {

@@ -34,5 +34,7 @@ pub const ALL: &[Limit] = &[
         group::limits::HEAL_PER_DEVICE / 60_000,
         "minutes",
     ),
+    ("a piece of what newcomers fetch", group::limits::PIECE as u64, "bytes"),
+    ("pieces that a newcomer fetches", group::limits::PIECES as u64, "pieces"),
     ("entries between an adder's view and the commit that adds", group::limits::BEFORE as u64, "entries"),
 ];

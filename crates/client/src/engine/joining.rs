@@ -10,7 +10,7 @@ use crate::store::conversations::State;
 use crate::store::outbox::What;
 use crate::store::requests::{Offer, Wanted};
 use crate::{Event, Result};
-use conclave_protocol::group::{Group, Intent, Joining, Received};
+use conclave_protocol::group::{Blobs, Group, Intent, Joined, Joining, Received};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{PersonId, SeatId};
 use conclave_wire::v1;
@@ -31,9 +31,11 @@ pub(super) fn take_first(
     let seen = seen(entry, &seats, None)?;
     let before = tx.channel(&offer.group)?.map(|_| tx.protocol(|cx| Group::load(&offer.group, cx)));
     let read = before.transpose()?.map(|before| before.cursor());
-    let Some((mut group, received)) = tx.protocol(|cx| joining.receive(account, &seen, cx))? else {
-        return Ok(Taken::Known);
-    };
+    let (mut group, received) =
+        match tx.protocol(|cx| joining.receive(account, &seen, &Blobs::default(), cx))? {
+            Joined::In(joined) => *joined,
+            Joined::Waits | Joined::Needs(_) => return Ok(Taken::Known),
+        };
     tx.protocol(|cx| group.attached(incarnation, entry.number, entry.turn, cx))?;
     let by = match &received {
         Received::Committed { author, .. } => *author,

@@ -5,10 +5,10 @@ use super::epoch::Epoch;
 use super::letter::{Invitation, seal_rejoin};
 use super::seal::Sealer;
 use super::send::sorted;
-use super::welcome::Welcome;
+use super::welcome::{Welcome, Welcomes};
 use super::{
-    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role,
-    SLICE_WELCOME, SeatChange, Slice, check_name,
+    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role, SeatChange,
+    Slice, check_name,
 };
 use crate::codec::{self, VLBytes};
 use crate::identity::Account;
@@ -246,7 +246,7 @@ impl Group {
             author: self.state.me,
         };
         let step = Step { draft: &draft, before: &self.roster, after: &after, key_packages: &key_packages };
-        let Rekey { seed, material, slices: for_devices, tickets, kept } =
+        let Rekey { seed, material, slices: for_devices, tree, tickets, kept } =
             self.scheme()?.rekey(&step, leaf_secrets.as_ref(), cx)?;
         let key_material = key_material(kept.as_ref().map(|_| material.as_slice()));
         let body = Body { draft, key_material, seed_check: seed.as_ref().map(seed_check) };
@@ -258,11 +258,10 @@ impl Group {
         let welcome = self.welcome(&after, &commit, &epoch)?;
         let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
         let mut slices = Vec::new();
-        for newcomer in &newcomers {
-            let mut bytes = vec![SLICE_WELCOME];
-            let ticket = tickets.get(&newcomer.leaf.device).map_or(&[][..], Vec::as_slice);
-            bytes.extend(welcome.seal(&newcomer.leaf, ticket, &signing, cx)?);
-            slices.push(Slice { seat: newcomer.leaf.seat, bytes });
+        let (welcomes, blobs) = Welcomes::new(welcome, tree, newcomers.len(), cx)?;
+        for Newcomer { leaf, .. } in &newcomers {
+            let ticket = tickets.get(&leaf.device).map_or(&[][..], Vec::as_slice);
+            slices.push(Slice { seat: leaf.seat, bytes: welcomes.seal(leaf, ticket, &signing, cx)? });
         }
         for (device, bytes) in for_devices {
             slices.push(self.sealed_slice(&sealer, device, &bytes)?);
@@ -281,7 +280,7 @@ impl Group {
         save(cx.vault, &self.row(Row::Pending), &Pending { hash: kdf::sha256(&shared), what })?;
         let seats = self.seat_changes(&after, &newcomers);
         let (slices, at_turn) = (sorted(slices), self.state.turn);
-        Ok(Post { shared, slices, at_turn, takes_turn: true, seats, letters })
+        Ok(Post { shared, slices, at_turn, takes_turn: true, seats, blobs, letters })
     }
 
     fn newcomers(&self, after: &Roster, cx: &mut Context) -> Vec<Newcomer> {
@@ -359,7 +358,8 @@ impl Group {
         save(cx.vault, &self.row(Row::Pending), &pending)?;
         let seats = vec![SeatChange::Close(self.state.seat)];
         let at_turn = self.state.turn;
-        Ok(Post { shared, slices: Vec::new(), at_turn, takes_turn: true, seats, letters: Vec::new() })
+        let (slices, blobs, letters) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Post { shared, slices, at_turn, takes_turn: true, seats, blobs, letters })
     }
 }
 

@@ -72,7 +72,9 @@ pub(super) struct Rekey {
     pub(super) material: Vec<u8>,
     /// For single devices that stay.
     pub(super) slices: Vec<(DeviceId, Vec<u8>)>,
-    /// For newcomers, in their welcomes.
+    /// For all newcomers alike; large.
+    pub(super) tree: Vec<u8>,
+    /// For single newcomers, in their welcomes.
     pub(super) tickets: BTreeMap<DeviceId, Vec<u8>>,
     /// What the cipher stores once the commit counts.
     pub(super) kept: Option<Zeroizing<Vec<u8>>>,
@@ -98,7 +100,9 @@ pub(super) enum Way {
 /// What a newcomer holds at the door.
 pub(super) struct Entrance<'a> {
     pub(super) commit: &'a Commit,
-    /// From the welcome.
+    /// As in [`Rekey`].
+    pub(super) tree: &'a [u8],
+    /// The own one.
     pub(super) ticket: &'a [u8],
     pub(super) leaf: &'a LeafSecrets,
     /// The secrets of the own key package, if the join key came with one.

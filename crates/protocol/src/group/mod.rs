@@ -4,6 +4,7 @@
 //! entries strictly in the order of its channel's log. Carrying them, and deciding when to heal or whom to invite, is the
 //! client's concern.
 
+mod apart;
 mod bundles;
 mod chain;
 mod change;
@@ -33,6 +34,7 @@ mod world;
 mod wraps;
 
 pub use crate::roster::{Policy, Right, Role};
+pub use apart::Blobs;
 pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
@@ -41,10 +43,10 @@ pub use healing::Healed;
 pub use incarnation::Standing;
 pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
-pub use post::{Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
+pub use post::{Blob, Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
 pub(crate) use tree::key_package;
-pub use welcome::Joining;
+pub use welcome::{Joined, Joining};
 
 use crate::codec::VLBytes;
 use crate::identity::{Account, DeviceList, Handle};
@@ -63,12 +65,15 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 const SLICE_SEALED: u8 = 0;
 /// First byte of a slice: a welcome, sealed to a join key.
 const SLICE_WELCOME: u8 = 1;
+/// First byte of a slice: a welcome whose larger part lies apart.
+const SLICE_WELCOME_APART: u8 = 2;
 /// How many own values of the running hash are kept.
 pub(crate) const VIEWS_KEPT: u64 = 1024;
 
 /// This layer's bounds, for the page of all of them.
 pub(crate) mod limits {
     pub(crate) use super::VIEWS_KEPT as VIEWS;
+    pub(crate) use super::apart::{MOST as PIECES, PIECE};
     pub(crate) use super::chain::MAX_JUMP as JUMP;
     pub(crate) use super::healing::{LEAST as HEAL_LEAST, PER_DEVICE as HEAL_PER_DEVICE};
     pub(crate) use super::welcome::MAX_BEFORE as BEFORE;

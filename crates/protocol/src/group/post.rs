@@ -1,7 +1,8 @@
 //! What goes to the relay and comes back: posts and entries, as far as the protocol sees them.
 
 use crate::identity::Handle;
-use crate::{DeviceId, SeatId, Timestamp};
+use crate::primitives::kdf;
+use crate::{DeviceId, Digest, SeatId, Timestamp};
 
 /// Something to post: one upload, whatever the group's size.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,8 +17,25 @@ pub struct Post {
     pub takes_turn: bool,
     /// Seats to open and close.
     pub seats: Vec<SeatChange>,
+    /// To be at the relay before this is sent: what newcomers fetch.
+    pub blobs: Vec<Blob>,
     /// Letters to be sent if this is accepted. Those to inboxes at the channel's own relay ride along.
     pub letters: Vec<OutgoingLetter>,
+}
+
+/// Sealed bytes, named by their hash: uploaded once, fetched by whoever was told of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blob {
+    /// SHA-256 of the bytes.
+    pub hash: Digest,
+    /// At most 512 KiB.
+    pub bytes: Vec<u8>,
+}
+
+impl Blob {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { hash: Digest(kdf::sha256(&bytes)), bytes }
+    }
 }
 
 /// The part of a post for one seat.

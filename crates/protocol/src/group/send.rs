@@ -68,7 +68,15 @@ impl Group {
         let pending = Pending { hash, what: PendingWhat::Chat(PendingChat { id, incarnation, handed }) };
         save(cx.vault, &self.row(Row::Pending), &pending)?;
         let at_turn = self.state.turn;
-        Ok(Post { shared, slices, at_turn, takes_turn: false, seats: Vec::new(), letters: Vec::new() })
+        Ok(Post {
+            shared,
+            slices,
+            at_turn,
+            takes_turn: false,
+            seats: Vec::new(),
+            blobs: Vec::new(),
+            letters: Vec::new(),
+        })
     }
 
     pub(super) fn sealed_slice(&self, sealer: &Sealer, device: DeviceId, plaintext: &[u8]) -> Result<Slice> {

@@ -3,11 +3,14 @@
 //! The newcomer's slice of the commit is its welcome, sealed to the join key and signed by the adder. Entries between the
 //! adder's view and the commit come as hashes; they extend the running hash.
 
+use super::apart::{self, Apart};
 use super::cipher::{Entrance, Moved};
 use super::epoch::Epoch;
 use super::letter::Invitation;
 use super::received::{Received, happened};
-use super::{Body, Entry, Group, Scheme, State, Status, view_next};
+use super::{
+    Blob, Blobs, Body, Entry, Group, SLICE_WELCOME, SLICE_WELCOME_APART, Scheme, State, Status, view_next,
+};
 use crate::codec::{self, VLBytes};
 use crate::identity::Account;
 use crate::labels;
@@ -20,6 +23,9 @@ use crate::vault::{Row, key, load, save};
 use crate::{Context, Digest, Error, Misuse, PeerFault, Result, SeatId};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
+
+/// Welcomes of one commit that have more than this together, in bytes, are kept small.
+const WHOLE: usize = 64 * 1024;
 
 /// The most entries between an adder's view and the commit that adds.
 pub(crate) const MAX_BEFORE: usize = 4096;
@@ -38,6 +44,35 @@ pub(super) struct Welcome {
     pub(super) turn: u64,
 }
 
+/// What follows a welcome of a tree that has it all inside.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Tail {
+    tree: VLBytes,
+    ticket: VLBytes,
+}
+
+/// A welcome whose larger part lies apart.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Small {
+    version: u8,
+    epoch_secret: Secret<EpochSecret>,
+    apart: Apart,
+    ticket: VLBytes,
+}
+
+/// What lies apart: the same for all newcomers of a commit.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+struct Common {
+    roster: RosterBody,
+    commit: Commit,
+    parent_change: Digest,
+    creation: Digest,
+    after: u64,
+    view: Digest,
+    turn: u64,
+    tree: VLBytes,
+}
+
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct SignedWelcome {
     pub(super) welcome: VLBytes,
@@ -50,6 +85,24 @@ pub(super) struct WelcomeSlice {
     sealed: SealedTo,
 }
 
+/// The welcomes of one commit.
+pub(super) enum Welcomes {
+    /// All is inside each of them.
+    Whole { welcome: Welcome, tree: Vec<u8> },
+    /// The larger part lies apart.
+    Small { epoch_secret: Secret<EpochSecret>, apart: Apart },
+}
+
+/// What an entry brings a newcomer.
+pub enum Joined {
+    /// The commit that lets it in is still to come.
+    Waits,
+    /// These pieces, by their SHA-256, are to be fetched; the entry is to be given again with them.
+    Needs(Vec<Digest>),
+    /// The group is in hand.
+    In(Box<(Group, Received)>),
+}
+
 /// A joining under way: it waits for the commit that opened its seat.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub struct Joining {
@@ -58,9 +111,33 @@ pub struct Joining {
     before: Vec<(u64, u64, Digest)>,
 }
 
-impl Welcome {
-    /// Signs by the adder's leaf key, seals to the newcomer's join key.
-    /// What the scheme has for this newcomer alone follows the rest.
+impl Welcomes {
+    /// For so many newcomers.
+    pub(super) fn new(
+        welcome: Welcome,
+        tree: Vec<u8>,
+        newcomers: usize,
+        cx: &mut Context,
+    ) -> Result<(Self, Vec<Blob>)> {
+        let common = Common {
+            roster: welcome.roster.clone(),
+            commit: welcome.commit.clone(),
+            parent_change: welcome.parent_change,
+            creation: welcome.creation,
+            after: welcome.after,
+            view: welcome.view,
+            turn: welcome.turn,
+            tree: tree.into(),
+        };
+        let bytes = codec::encode(&common)?;
+        if bytes.len() * newcomers <= WHOLE {
+            return Ok((Self::Whole { welcome, tree: common.tree.into() }, Vec::new()));
+        }
+        let (apart, blobs) = apart::seal(&bytes, cx)?;
+        Ok((Self::Small { epoch_secret: welcome.epoch_secret, apart }, blobs))
+    }
+
+    /// The slice of one newcomer.
     pub(super) fn seal(
         &self,
         to: &Leaf,
@@ -68,16 +145,65 @@ impl Welcome {
         signing: &SigningKey,
         cx: &mut Context,
     ) -> Result<Vec<u8>> {
-        let LeafKeys::Joined(join_key) = &to.keys else { return Err(Misuse::JoinKeyNeeded.into()) };
-        let join_key = join_key.peek()?;
-        let welcome = Zeroizing::new([codec::encode(self)?.as_slice(), ticket].concat());
-        let signature = signing.sign(labels::WELCOME_SIGNATURE, &welcome);
-        let signed = SignedWelcome { welcome: welcome.as_slice().into(), signature };
-        let signed = Zeroizing::new(codec::encode(&signed)?);
-        let kem: &XWingPublic = join_key.kem();
-        let sealed = seal_to(kem, labels::WELCOME, to.seat.as_bytes(), &signed, cx)?;
-        codec::encode(&WelcomeSlice { join_key: join_key.id(), sealed })
+        let (kind, welcome) = match self {
+            Self::Whole { welcome, tree } if tree.is_empty() => (SLICE_WELCOME, codec::encode(welcome)?),
+            Self::Whole { welcome, tree } => {
+                let tail = Tail { tree: tree.as_slice().into(), ticket: ticket.into() };
+                (SLICE_WELCOME, [codec::encode(welcome)?, codec::encode(&tail)?].concat())
+            }
+            Self::Small { epoch_secret, apart } => {
+                let (epoch_secret, apart) = (epoch_secret.duplicate(), apart.duplicate());
+                let small = Small { version: VERSION, epoch_secret, apart, ticket: ticket.into() };
+                (SLICE_WELCOME_APART, codec::encode(&small)?)
+            }
+        };
+        let mut slice = vec![kind];
+        slice.extend(seal(&Zeroizing::new(welcome), to, signing, cx)?);
+        Ok(slice)
     }
+}
+
+/// Signs by the adder's leaf key, seals to the newcomer's join key.
+pub(super) fn seal(welcome: &[u8], to: &Leaf, signing: &SigningKey, cx: &mut Context) -> Result<Vec<u8>> {
+    let LeafKeys::Joined(join_key) = &to.keys else { return Err(Misuse::JoinKeyNeeded.into()) };
+    let join_key = join_key.peek()?;
+    let signature = signing.sign(labels::WELCOME_SIGNATURE, welcome);
+    let signed = SignedWelcome { welcome: welcome.into(), signature };
+    let signed = Zeroizing::new(codec::encode(&signed)?);
+    let kem: &XWingPublic = join_key.kem();
+    let sealed = seal_to(kem, labels::WELCOME, to.seat.as_bytes(), &signed, cx)?;
+    codec::encode(&WelcomeSlice { join_key: join_key.id(), sealed })
+}
+
+/// A welcome with what the scheme gave this newcomer.
+struct Opened {
+    welcome: Welcome,
+    tree: VLBytes,
+    ticket: VLBytes,
+}
+
+/// Reads a welcome; of one that lies apart, the pieces that are missing.
+fn read(kind: u8, bytes: &[u8], blobs: &Blobs) -> Result<std::result::Result<Opened, Vec<Digest>>> {
+    if kind == SLICE_WELCOME {
+        let (welcome, rest): (Welcome, _) = codec::decode_prefix(bytes)?;
+        let is_tree = welcome.roster.scheme == Scheme::Tree.number();
+        let Tail { tree, ticket } = match is_tree {
+            true => codec::decode(rest)?,
+            false if rest.is_empty() => Tail { tree: VLBytes::default(), ticket: VLBytes::default() },
+            false => return Err(PeerFault::Malformed.into()),
+        };
+        return Ok(Ok(Opened { welcome, tree, ticket }));
+    }
+    let Small { version, epoch_secret, apart, ticket } = codec::decode(bytes)?;
+    let missing = apart.missing(blobs)?;
+    if !missing.is_empty() {
+        return Ok(Err(missing));
+    }
+    let common = codec::decode_large(&apart.open(blobs)?)?;
+    let Common { roster, commit, parent_change, creation, after, view, turn, tree } = common;
+    let welcome =
+        Welcome { version, roster, commit, epoch_secret, parent_change, creation, after, view, turn };
+    Ok(Ok(Opened { welcome, tree, ticket }))
 }
 
 impl Joining {
@@ -103,7 +229,7 @@ impl Joining {
         self.before.last().map_or(0, |(number, ..)| *number)
     }
 
-    /// Takes the next entry; with the commit that opened the seat there is a group.
+    /// Takes the next entry; with the commit that opened the seat there is a group. `blobs` are the pieces at hand.
     ///
     /// # Errors
     /// A peer's fault ends this joining: the invitation was none. The caller forgets it with [`Joining::forget`].
@@ -111,15 +237,16 @@ impl Joining {
         &mut self,
         account: &Account,
         entry: &Entry,
+        blobs: &Blobs,
         cx: &mut Context,
-    ) -> Result<Option<(Group, Received)>> {
+    ) -> Result<Joined> {
         match entry.body {
-            Body::Whole(shared) => self.finish(account, entry, shared, cx).map(Some),
+            Body::Whole(shared) => self.finish(account, (entry, shared), blobs, cx),
             _ if self.before.len() >= MAX_BEFORE => Err(PeerFault::TooFarAhead.into()),
             _ => {
                 self.before.push((entry.number, entry.turn, Digest(entry.hash)));
                 self.save(cx)?;
-                Ok(None)
+                Ok(Joined::Waits)
             }
         }
     }
@@ -136,24 +263,25 @@ impl Joining {
     fn finish(
         &self,
         account: &Account,
-        entry: &Entry,
-        shared: &[u8],
+        (entry, shared): (&Entry, &[u8]),
+        blobs: &Blobs,
         cx: &mut Context,
-    ) -> Result<(Group, Received)> {
+    ) -> Result<Joined> {
         if crate::primitives::kdf::sha256(shared) != entry.hash {
             return Err(PeerFault::HashMismatch.into());
         }
         let seat = self.invitation.seat;
-        let slice = entry.slice.split_first().filter(|(kind, _)| **kind == super::SLICE_WELCOME);
-        let (_, slice) = slice.ok_or(PeerFault::NoSlice)?;
+        let is_welcome = |kind: &u8| [SLICE_WELCOME, SLICE_WELCOME_APART].contains(kind);
+        let slice = entry.slice.split_first().filter(|(kind, _)| is_welcome(kind));
+        let (kind, slice) = slice.ok_or(PeerFault::NoSlice)?;
         let WelcomeSlice { join_key, sealed } = codec::decode(slice)?;
         let secret = join_secret(join_key, cx)?;
         let signed = open_sealed(&secret.kem, labels::WELCOME, seat.as_bytes(), &sealed)?;
         let SignedWelcome { welcome: bytes, signature } = codec::decode(&signed)?;
-        let (welcome, ticket): (Welcome, _) = codec::decode_prefix(bytes.as_slice())?;
-        if !ticket.is_empty() && welcome.roster.scheme != Scheme::Tree.number() {
-            return Err(PeerFault::Malformed.into());
-        }
+        let Opened { welcome, tree, ticket } = match read(*kind, bytes.as_slice(), blobs)? {
+            Ok(opened) => opened,
+            Err(missing) => return Ok(Joined::Needs(missing)),
+        };
         let roster = welcome.check(account, seat)?;
         let adder = welcome.commit.body.draft.author;
         let adder_leaf = roster.leaf(adder).ok_or(PeerFault::RosterMismatch)?;
@@ -167,18 +295,14 @@ impl Joining {
         group.save_leaf(&leaf, cx)?;
         let key_package = join_key_package(join_key, cx)?;
         let key_package = key_package.as_ref().map(|secrets| secrets.as_slice());
-        let entrance = Entrance { commit: &welcome.commit, ticket, leaf: &leaf, key_package };
-        let (scheme, room) = (group.scheme()?, group.room(account));
-        scheme.join(&room, &entrance, cx)?;
-        let chains = Epoch::received(welcome.epoch_secret.duplicate()).chains();
-        let moved = Moved { seed: None, commit: &group.state.commit, gone: &[], chains: &chains, kept: None };
-        scheme.moved(&room, &moved, cx)?;
+        let (tree, ticket) = (tree.as_slice(), ticket.as_slice());
+        group.enter(account, &welcome, (tree, ticket), (&leaf, key_package), cx)?;
         forget_join_key(join_key, cx)?;
         Self::forget(seat, cx)?;
         let author = group.roster.member_of(adder).ok_or(PeerFault::RosterMismatch)?.person;
         let changes = happened(&welcome.commit);
         let received = Received::Committed { author, changes, epoch: group.epoch(), seats_differ: false };
-        Ok((group, received))
+        Ok(Joined::In(Box::new((group, received))))
     }
 
     fn found_group(
@@ -242,6 +366,25 @@ impl Joining {
             at = *number;
         }
         Ok(view)
+    }
+}
+
+impl Group {
+    /// The scheme's keys, from the welcome.
+    fn enter(
+        &self,
+        account: &Account,
+        welcome: &Welcome,
+        (tree, ticket): (&[u8], &[u8]),
+        (leaf, key_package): (&LeafSecrets, Option<&[u8]>),
+        cx: &mut Context,
+    ) -> Result<()> {
+        let entrance = Entrance { commit: &welcome.commit, tree, ticket, leaf, key_package };
+        let (scheme, room) = (self.scheme()?, self.room(account));
+        scheme.join(&room, &entrance, cx)?;
+        let chains = Epoch::received(welcome.epoch_secret.duplicate()).chains();
+        let moved = Moved { seed: None, commit: &self.state.commit, gone: &[], chains: &chains, kept: None };
+        scheme.moved(&room, &moved, cx)
     }
 }
 

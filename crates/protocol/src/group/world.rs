@@ -36,6 +36,7 @@ pub(super) struct World {
     pub(super) log: Vec<Kept>,
     pub(super) turn: u64,
     pub(super) letters: Vec<OutgoingLetter>,
+    pub(super) blobs: Blobs,
     pub(super) messages: u64,
 }
 
@@ -67,7 +68,8 @@ impl World {
     /// `names` have accounts; the first founds a group and adds all but the last `outside`.
     pub(super) fn new(scheme: Scheme, names: &[&str], outside: usize) -> Self {
         let people = names.iter().zip(1..).map(|(name, seed)| Person::new(name, seed)).collect();
-        let mut world = Self { people, log: Vec::new(), turn: 0, letters: Vec::new(), messages: 0 };
+        let (letters, blobs) = (Vec::new(), Blobs::default());
+        let mut world = Self { people, log: Vec::new(), turn: 0, letters, blobs, messages: 0 };
         let founder = &mut world.people[0];
         let (account, seat) = (founder.account(), founder.seat);
         let home = Home::new("ws://relay.test", [7; 32], [9; 16]);
@@ -125,6 +127,7 @@ impl World {
         let seat = self.people[who].seat;
         self.log.push(Kept { turn: self.turn, seat, shared: post.shared, slices, seats: post.seats });
         self.letters.extend(post.letters);
+        post.blobs.into_iter().for_each(|blob| self.blobs.add(blob.bytes));
         let mut group = self.people[who].group();
         self.people[who].bench.step(|cx| group.posted(cx)).unwrap();
         true
@@ -208,8 +211,14 @@ impl World {
             if kept.opens(seat).is_none() {
                 entry.body = Body::Before;
             }
-            let joined = person.bench.step(|cx| joining.receive(&account, &entry, cx)).unwrap();
-            if joined.is_some() {
+            let (none, blobs) = (Blobs::default(), &self.blobs);
+            let mut receive =
+                |blobs: &Blobs| person.bench.step(|cx| joining.receive(&account, &entry, blobs, cx)).unwrap();
+            let joined = match receive(&none) {
+                Joined::Needs(_) => receive(blobs),
+                joined => joined,
+            };
+            if let Joined::In(_) = joined {
                 person.group = Some(id);
                 return;
             }

@@ -6,7 +6,7 @@ use super::super::letter::open_letter;
 use super::super::seal::Sealer;
 use super::super::welcome::Welcome;
 use super::super::world::{Kept, World};
-use super::super::{Body as EntryBody, Entry, Group, Home, Inner, Invitation, Joining, Received};
+use super::super::{Body as EntryBody, Entry, Group, Home, Inner, Invitation, Joined, Joining, Received};
 use super::{letter_content, scheme_of, template};
 use crate::content::padded;
 use crate::primitives::kdf;
@@ -118,7 +118,10 @@ pub(crate) fn welcome_by_a_member(bytes: &[u8]) -> bool {
     let keys = LeafKeys::Joined(UnverifiedJoinKey::read_first(&join_key).unwrap().0);
     let leaf = Leaf { device: *account.device_id(), seat, asked: 0, keys };
     let mut slice = vec![super::super::SLICE_WELCOME];
-    slice.extend(welcome.seal(&leaf, &[], &signing, &mut world.people[MIKE].bench.cx()).unwrap());
+    let bytes = codec::encode(&welcome).unwrap();
+    slice.extend(
+        super::super::welcome::seal(&bytes, &leaf, &signing, &mut world.people[MIKE].bench.cx()).unwrap(),
+    );
     let invitation = Invitation {
         home: Home::new("ws://relay.test", [7; 32], [9; 16]),
         seat,
@@ -134,9 +137,10 @@ pub(crate) fn welcome_by_a_member(bytes: &[u8]) -> bool {
     let entry = kept.entry(number, seat);
     let joined = dave.bench.step(|cx| {
         let mut joining = Joining::begin(invitation, cx)?;
-        joining.receive(&account, &entry, cx)
+        joining.receive(&account, &entry, &super::super::Blobs::default(), cx)
     });
-    let Ok(Some((group, _))) = joined else { return false };
+    let Ok(Joined::In(joined)) = joined else { return false };
+    let (group, _) = *joined;
     let again = Group::load(&group.id, &mut dave.bench.cx()).unwrap();
     assert!(Roster::verify(again.roster.body().clone()).is_ok(), "a roster in hand is authentic");
     let me = again.roster.leaf(*account.device_id());

@@ -55,7 +55,7 @@ proptest! {
         let entry = entry(1, 1, b"sealed under an epoch we never saw", &slice);
         let outcome = person.bench.step(|cx| {
             let mut joining = Joining::begin(invitation, cx)?;
-            joining.receive(&account, &entry, cx).map(drop)
+            joining.receive(&account, &entry, &super::Blobs::default(), cx).map(drop)
         });
         prop_assert!(outcome.is_err());
     }

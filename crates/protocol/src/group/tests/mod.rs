@@ -1,5 +1,6 @@
 //! The contract of a group, run over every scheme, against a relay in memory that keeps one log.
 
+mod apart;
 mod conversation;
 mod healing;
 mod hostile;

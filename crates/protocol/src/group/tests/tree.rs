@@ -244,17 +244,18 @@ fn a_newcomer_does_not_take_another_tree() {
     let device = *join_key.device_id();
     let key_packages = BTreeMap::from([(device, bundles.key_package(device).unwrap())]);
     let step = Step { draft: &draft, before: &before, after: &after, key_packages: &key_packages };
-    let Rekey { seed, material, tickets, .. } = Scheme::Tree.rekey(&step, None, &mut cx).unwrap();
+    let Rekey { seed, material, tree, tickets, .. } = Scheme::Tree.rekey(&step, None, &mut cx).unwrap();
     let key_material = key_material(Some(&material));
     let body = Body { draft, key_material, seed_check: seed.as_ref().map(seed_check) };
     let commit = Commit::sign(body, [0; 32], &group.leaf_secrets(&cx).unwrap().signing).unwrap();
     let older = tree::tree_bytes(&group.id, &cx);
     let other_seed = Some(Digest([1; 32]));
-    for (ticket, check, fault) in [
-        (tickets[&device].clone(), commit.body.seed_check, None),
-        (tree::with_tree(&tickets[&device], older), commit.body.seed_check, Some(PeerFault::HashMismatch)),
-        (tickets[&device].clone(), other_seed, Some(PeerFault::HashMismatch)),
-        (vec![1, 2, 3], commit.body.seed_check, Some(PeerFault::Malformed)),
+    let (ticket, check) = (&tickets[&device], commit.body.seed_check);
+    for (tree, ticket, check, fault) in [
+        (&tree, ticket, check, None),
+        (&older, ticket, check, Some(PeerFault::HashMismatch)),
+        (&tree, ticket, other_seed, Some(PeerFault::HashMismatch)),
+        (&tree, &vec![1, 2, 3], check, Some(PeerFault::Malformed)),
     ] {
         let mut commit = commit.clone();
         commit.body.seed_check = check;
@@ -267,7 +268,7 @@ fn a_newcomer_does_not_take_another_tree() {
             let leaf = LeafSecrets { kem: secret.kem, signing: secret.signing };
             let package = join_key_package(id, cx)?;
             let package = package.as_ref().map(|package| package.as_slice());
-            let entrance = Entrance { commit: &commit, ticket: &ticket, leaf: &leaf, key_package: package };
+            let entrance = Entrance { commit: &commit, tree, ticket, leaf: &leaf, key_package: package };
             let account = Account::load(cx)?;
             let room = Room { account: &account, roster: &after, me: device };
             Scheme::Tree.join(&room, &entrance, cx)

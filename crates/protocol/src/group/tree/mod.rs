@@ -20,35 +20,20 @@ use super::chain::Chain;
 use super::change::seed_check;
 use super::cipher::{Entrance, GroupCipher, Keys, Moved, Promise, Received, Rekey, Room, Sealed, Step, Way};
 use super::message::Aad;
-use crate::codec::{self, VLBytes};
+use crate::codec;
 use crate::primitives::sign::SigningKey;
 use crate::roster::{Commit, Leaf, LeafSecrets};
 use crate::vault::{Row, delete_all, key, load, save};
 use crate::{Context, DeviceId, Error, GroupId, Misuse, PeerFault, Result, Timestamp};
 use engine::{Made, Move, Outcome, Wanted};
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
 
 pub(super) enum Tree {}
-
-/// What a newcomer gets beside the roster: its own welcome, and the ratchet tree.
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Ticket {
-    welcome: VLBytes,
-    tree: VLBytes,
-}
 
 /// The ratchet tree as it is kept.
 #[cfg(test)]
 pub(super) fn tree_bytes(group: &GroupId, cx: &Context) -> Vec<u8> {
     kept::load(group, cx).unwrap_or_else(|_| unreachable!("the group has a tree")).tree
-}
-
-/// A ticket with another tree.
-#[cfg(test)]
-pub(super) fn with_tree(ticket: &[u8], tree: Vec<u8>) -> Vec<u8> {
-    let Ok(Ticket { welcome, .. }) = codec::decode(ticket) else { unreachable!("a ticket") };
-    codec::encode(&Ticket { welcome, tree: tree.into() }).unwrap_or_default()
 }
 
 /// A key package for one of this device's join keys, whose signing key vouches for it; and the secrets behind it.
@@ -102,19 +87,17 @@ impl GroupCipher for Tree {
     fn rekey(step: &Step, leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
         let wanted = wanted(step)?;
         let kept = kept::load(&step.before.body().group, cx)?;
-        let package = |device: &DeviceId| step.key_packages.get(device).map(Vec::as_slice);
+        let package = |device: &DeviceId| {
+            step.key_packages.get(device).map(Vec::as_slice).filter(|package| !package.is_empty())
+        };
         let packages = step.newcomers().map(|leaf| package(&leaf.device).ok_or(Misuse::JoinKeyNeeded.into()));
         let packages = packages.collect::<Result<Vec<_>>>()?;
         let renewed = leaf.map(|leaf| &leaf.signing);
         let Made { message, welcomes, tree, export, moved } =
             engine::commit(&kept, &wanted, &packages, renewed, cx)?;
-        let ticket =
-            |welcome: Vec<u8>| codec::encode(&Ticket { welcome: welcome.into(), tree: tree.clone().into() });
-        let tickets = step.newcomers().zip(welcomes);
-        let tickets = tickets.map(|(leaf, welcome)| Ok((leaf.device, ticket(welcome)?)));
-        let tickets = tickets.collect::<Result<_>>()?;
+        let tickets = step.newcomers().map(|leaf| leaf.device).zip(welcomes).collect();
         let kept = Some(Zeroizing::new(codec::encode(&moved)?));
-        Ok(Rekey { seed: Some(export), material: message, tickets, kept, slices: Vec::new() })
+        Ok(Rekey { seed: Some(export), material: message, slices: Vec::new(), tree, tickets, kept })
     }
 
     fn follow(
@@ -138,10 +121,9 @@ impl GroupCipher for Tree {
     }
 
     fn join(room: &Room, entrance: &Entrance, cx: &mut Context) -> Result<()> {
-        let Ticket { welcome, tree } = codec::decode(entrance.ticket)?;
         let draft = entrance.commit.body.draft.hash()?;
         let own = (room.me, &entrance.leaf.signing, entrance.key_package.ok_or(PeerFault::UnknownPrekey)?);
-        let trees = (welcome.as_slice(), tree.as_slice());
+        let trees = (entrance.ticket, entrance.tree);
         let (seed, moved) = engine::join(room.roster, &draft, own, trees, cx)?;
         if Some(seed_check(&seed)) != entrance.commit.body.seed_check {
             return Err(PeerFault::HashMismatch.into());

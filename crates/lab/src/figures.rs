@@ -12,7 +12,7 @@ use std::fmt::Write;
 #[derive(Clone, Debug)]
 pub struct Figure {
     /// What is measured.
-    pub name: &'static str,
+    pub name: String,
     /// What it came to.
     pub measured: String,
     /// What it should reach.
@@ -66,7 +66,7 @@ fn figure(
     anchor: impl Into<String>,
     reached: bool,
 ) -> Figure {
-    let name = NAMES.get(at).copied().unwrap_or_default();
+    let name = NAMES.get(at).copied().unwrap_or_default().to_owned();
     Figure { name, measured, reach, anchor: anchor.into(), reached: Some(reached) }
 }
 

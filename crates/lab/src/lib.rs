@@ -5,6 +5,7 @@
 pub mod costs;
 pub mod error;
 pub mod figures;
+pub mod heals;
 pub mod load;
 pub mod measure;
 pub mod peers;

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use conclave_lab::figures::{self, Figure};
 use conclave_lab::measure::Extent;
 use conclave_lab::report::Part;
-use conclave_lab::{Result, report};
+use conclave_lab::{Result, heals, report};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -28,6 +28,12 @@ enum Command {
         /// These parts only
         #[arg(long, value_enum)]
         part: Vec<Part>,
+    },
+    /// Heals, removals and large groups, scheme by scheme: time, bytes, rows. Takes minutes.
+    Heals {
+        /// No group larger than this
+        #[arg(long, default_value_t = 1000)]
+        most: usize,
     },
     /// Everything, as the table that docs/schemes.md keeps.
     Figures,
@@ -53,6 +59,7 @@ fn run(command: Command, extent: Extent) -> Result<Vec<Figure>> {
             Command::Costs => report::costs(extent)?,
             Command::Load { part } if part.is_empty() => report::load(extent, Part::value_variants()).await?,
             Command::Load { part } => report::load(extent, &part).await?,
+            Command::Heals { most } => heals::heals(most, extent)?,
             Command::Figures => report::all(extent).await?,
         })
     })

@@ -66,6 +66,16 @@ impl Stopwatch {
         outcome
     }
 
+    /// Microseconds of the operations.
+    pub fn spread(self) -> Spread {
+        Spread::of(self.micros)
+    }
+
+    /// Microseconds of all of them together.
+    pub fn total(self) -> f64 {
+        self.micros.iter().sum()
+    }
+
     /// Microseconds of an operation: the one in the middle, so that interruptions do not count.
     pub fn micros(self) -> f64 {
         Spread::of(self.micros).median

@@ -4,8 +4,8 @@ use crate::people::{NOW, Person};
 use crate::{LabError, Result};
 use conclave_protocol::content::Content;
 use conclave_protocol::group::{
-    Blobs, Body, Bundles, Entry, Group, Home, Intent, Joined, Joining, Letter, Post, Received, Scheme,
-    open_letter,
+    Blobs, Body, Bundles, Entry, Group, Home, Intent, Joined, Joining, Letter, OutgoingLetter, Post,
+    Received, Scheme, open_letter,
 };
 use conclave_protocol::primitives::kdf::sha256;
 use conclave_protocol::{GroupId, MessageId, SeatId};
@@ -41,20 +41,12 @@ pub struct Taken {
 impl Room {
     /// A group of `people`, at least two, all added.
     pub fn open(scheme: Scheme, people: usize, direct: bool) -> Result<Self> {
-        let (mut speaker, mut listener) = (Person::new("mike")?, Person::new("sean")?);
-        let mut others =
-            (2..people).map(|n| Person::new(&format!("other{n}"))).collect::<Result<Vec<_>>>()?;
-        let home = Home::new("ws://lab", [7; 32], [9; 16]);
-        let (speakers, listeners) = (SeatId([1; 16]), SeatId([2; 16]));
-        let group = speaker
-            .step(|account, cx| Group::create(account, scheme, "Lab", home, speakers, direct, cx))
-            .map(|group| *group.id())?;
+        let mut room = Self::founded(scheme, direct)?;
+        room.others = (2..people).map(|n| Person::new(&format!("other{n}"))).collect::<Result<Vec<_>>>()?;
         let mut bundles = Bundles::default();
-        speaker.publish_to(&mut bundles)?;
-        listener.publish_to(&mut bundles)?;
-        others.iter_mut().try_for_each(|other| other.publish_to(&mut bundles))?;
-        let mut room =
-            Self { speaker, listener, others, group, speakers, listeners, entry: 0, turn: 0, said: 0 };
+        room.speaker.publish_to(&mut bundles)?;
+        room.listener.publish_to(&mut bundles)?;
+        room.others.iter_mut().try_for_each(|other| other.publish_to(&mut bundles))?;
         let person = *room.listener.account.person();
         let welcome = room.change(&Intent::Add(vec![person]), &bundles)?;
         room.settle(&welcome)?;
@@ -68,6 +60,42 @@ impl Room {
         // Sessions are started and keys handed out by the first message, and handshakes are over with the answer.
         room.exchange_with("hello", &bundles)?;
         Ok(room)
+    }
+
+    /// A group in which each who came in added the next, so that every node of a tree is filled. The last speaks, the one
+    /// before listens; of the others nobody has their state any more.
+    pub fn warm(scheme: Scheme, people: usize) -> Result<Self> {
+        let mut room = Self::founded(scheme, false)?;
+        for n in 1..people {
+            if n > 1 {
+                room.listener = Person::new(&format!("other{n}"))?;
+            }
+            let mut bundles = Bundles::default();
+            room.listener.publish_to(&mut bundles)?;
+            let person = *room.listener.account.person();
+            let welcome = room.change(&Intent::Add(vec![person]), &bundles)?;
+            room.settle(&welcome)?;
+            room.join(&welcome)?;
+            room.take_turns();
+        }
+        Ok(room)
+    }
+
+    /// A group of its founder; the listener is still to be added.
+    pub fn founded(scheme: Scheme, direct: bool) -> Result<Self> {
+        let (mut speaker, listener) = (Person::new("mike")?, Person::new("sean")?);
+        let home = Home::new("ws://lab", [7; 32], [9; 16]);
+        let (speakers, listeners) = (SeatId([1; 16]), SeatId([2; 16]));
+        let group = speaker
+            .step(|account, cx| Group::create(account, scheme, "Lab", home, speakers, direct, cx))
+            .map(|group| *group.id())?;
+        let others = Vec::new();
+        Ok(Self { speaker, listener, others, group, speakers, listeners, entry: 0, turn: 0, said: 0 })
+    }
+
+    /// The group's id.
+    pub fn group(&self) -> GroupId {
+        self.group
     }
 
     /// Says a text, which is answered by the same; gives the bytes of the first post.
@@ -179,8 +207,17 @@ impl Room {
         }
     }
 
+    /// The listener joins by the last letter of a post.
+    pub fn join_last(&mut self, taken: &Taken) -> Result<()> {
+        self.join_by(taken, taken.post.letters.last())
+    }
+
     fn join(&mut self, taken: &Taken) -> Result<()> {
-        let letter = taken.post.letters.first().ok_or_else(|| LabError::unexpected("no letter"))?;
+        self.join_by(taken, taken.post.letters.first())
+    }
+
+    fn join_by(&mut self, taken: &Taken, letter: Option<&OutgoingLetter>) -> Result<()> {
+        let letter = letter.ok_or_else(|| LabError::unexpected("no letter"))?;
         let Letter::Invitation(invitation) =
             self.listener.step(|account, cx| open_letter(account, &letter.body, cx))?
         else {
@@ -207,6 +244,16 @@ impl Taken {
     fn slice(&self, seat: SeatId) -> &[u8] {
         let own = self.post.slices.iter().find(|slice| slice.seat == seat);
         own.map_or(&[], |slice| &slice.bytes)
+    }
+
+    /// Bytes that are uploaded once for all newcomers.
+    pub fn apart(&self) -> usize {
+        self.post.blobs.iter().map(|blob| blob.bytes.len()).sum()
+    }
+
+    /// Bytes that one who was in before gets of it: the listener, of whom all others get as much.
+    pub fn down(&self, room: &Room) -> usize {
+        self.post.shared.len() + self.slice(room.listeners).len()
     }
 
     /// Bytes of the post without the relay's own framing.

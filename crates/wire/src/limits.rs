@@ -15,7 +15,7 @@ pub const SEAT_CHANGES_PER_POST: usize = 1024;
 /// Letters in one post.
 pub const LETTERS_PER_POST: usize = 1024;
 /// One letter.
-pub const LETTER_BYTES: usize = 4 * 1024;
+pub const LETTER_BYTES: usize = 8 * 1024;
 /// Letters waiting in one device's inbox.
 pub const LETTERS_PER_INBOX: usize = 64;
 /// Letters from senders without a login are taken up to this many waiting ones:

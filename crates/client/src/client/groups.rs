@@ -46,6 +46,11 @@ impl Client {
         if people.is_empty() {
             return Err(Misuse::AlreadyMember.into());
         }
+        let offered = self.store.view(move |tx| tx.protocol(|cx| Group::load(&id, cx)?.scheme())).await?;
+        let offered = offered.promise().devices;
+        if members.len() + people.len() > offered {
+            return Err(Misuse::GroupFull(offered).into());
+        }
         self.change(id, Intent::Add(people), wait).await
     }
 

@@ -50,6 +50,11 @@ impl GroupBench {
         Ok(Self { room: Room::open(scheme, people, direct)?, people, extent })
     }
 
+    /// Of a group that is there.
+    pub fn of(room: Room, people: usize, extent: Extent) -> Self {
+        Self { room, people, extent }
+    }
+
     /// Measures once.
     pub fn run(&mut self) -> Result<GroupRun> {
         let messages = self.extent.pick(if self.people > 2 { 60 } else { 200 }, 2);

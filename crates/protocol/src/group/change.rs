@@ -7,8 +7,8 @@ use super::seal::Sealer;
 use super::send::sorted;
 use super::welcome::{Welcome, Welcomes};
 use super::{
-    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role, SeatChange,
-    Slice, check_name,
+    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role, Scheme,
+    SeatChange, Slice, check_name,
 };
 use crate::codec::{self, VLBytes};
 use crate::identity::Account;
@@ -109,7 +109,7 @@ impl Group {
         };
         let renewed = heal.as_ref().map(|(leaf, _)| leaf);
         let after = self.roster.apply(self.state.me, &changes, renewed).map_err(own_fault)?;
-        let limit = self.scheme()?.promise().devices;
+        let limit = self.scheme()?.promise().most;
         if after.leaves().count() > limit {
             return Err(Misuse::GroupFull(limit).into());
         }
@@ -145,6 +145,7 @@ impl Group {
         let signed = SignedRejoin::sign(request, account.device_signing())?;
         let room = self.room(account);
         let needs = room.others().filter_map(|device| self.need(device, false)).collect();
+        let key_package = if self.scheme()? == Scheme::Tree { key_package } else { &[] };
         Ok(([codec::encode(&signed)?.as_slice(), key_package].concat(), needs))
     }
 

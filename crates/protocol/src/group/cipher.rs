@@ -30,6 +30,8 @@ pub enum Scheme {
 pub struct Promise {
     /// The scheme is offered up to this many devices.
     pub devices: usize,
+    /// And was measured up to so many: more do not get in.
+    pub most: usize,
     /// Whether a message can be shown to third parties as its sender's.
     pub signed: bool,
 }

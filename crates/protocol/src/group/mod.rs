@@ -45,6 +45,7 @@ pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Blob, Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
+pub use tree::BareTree;
 pub(crate) use tree::key_package;
 pub use welcome::{Joined, Joining};
 

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 pub(super) enum Pairwise {}
 
 impl GroupCipher for Pairwise {
-    const PROMISE: Promise = Promise { devices: 100, signed: false };
+    const PROMISE: Promise = Promise { devices: 100, most: 300, signed: false };
 
     fn found(_room: &Room, _leaf: (&Leaf, &LeafSecrets), _cx: &mut Context) -> Result<()> {
         Ok(())

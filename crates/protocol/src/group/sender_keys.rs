@@ -31,7 +31,7 @@ pub(super) struct SenderKey {
 }
 
 impl GroupCipher for SenderKeys {
-    const PROMISE: Promise = Promise { devices: 300, signed: true };
+    const PROMISE: Promise = Promise { devices: 300, most: 1000, signed: true };
 
     fn found(_room: &Room, _leaf: (&Leaf, &LeafSecrets), _cx: &mut Context) -> Result<()> {
         Ok(())

@@ -10,6 +10,7 @@
 
 use super::provider::{Provider, SUITE, signer};
 use super::rules::{Leaves, Rules, identity, leaf_of};
+use super::shelf::Shelf;
 use crate::codec::{self, VLBytes};
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::primitives::sign::SigningKey;
@@ -19,13 +20,11 @@ use mls_rs::client_builder::{
     BaseConfig, ClientBuilder, MlsConfig, WithCryptoProvider, WithGroupStateStorage, WithIdentityProvider,
     WithKeyPackageRepo, WithMlsRules,
 };
-use mls_rs::error::{IntoAnyError, MlsError};
+use mls_rs::error::MlsError;
 use mls_rs::group::{CommitEffect, ExportedTree, ReceivedMessage};
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
-use mls_rs::{Client, ExtensionList, Group, GroupStateStorage, KeyPackageStorage, MlsMessage};
-use mls_rs_core::group::{EpochRecord, GroupState};
+use mls_rs::{Client, ExtensionList, Group, MlsMessage};
 use mls_rs_core::key_package::KeyPackageData;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
@@ -33,7 +32,7 @@ use zeroize::Zeroizing;
 /// What the seed of a commit is exported under; the context is the draft's hash.
 const EXPORT: &[u8] = b"conclave v1 seed";
 
-type Config = WithKeyPackageRepo<
+pub(super) type Config = WithKeyPackageRepo<
     Shelf,
     WithGroupStateStorage<
         Shelf,
@@ -155,9 +154,8 @@ pub(super) fn commit(
     renewed: Option<&SigningKey>,
     cx: &mut Context,
 ) -> Result<Made> {
-    let (shelf, rules) = (Shelf::with(kept), Rules::of(wanted.before, wanted.after, wanted.author)?);
-    let client = builder(&shelf, rules, cx).build();
-    let mut group = load(&client, wanted.before, kept)?;
+    let rules = Rules::of(wanted.before, wanted.after, wanted.author)?;
+    let (shelf, mut group) = open(kept, rules, &wanted.before.body().group, cx)?;
     let gone = wanted.before.leaves().filter(|leaf| wanted.after.leaf_by_seat(leaf.seat).is_none());
     let gone = gone.map(|leaf| Ok(group.member_with_identity(leaf.device.as_bytes()).map_err(own)?.index));
     let gone = gone.collect::<Result<Vec<_>>>()?;
@@ -190,9 +188,8 @@ pub(super) fn follow(kept: &Kept, wanted: &Wanted, message: &[u8], cx: &mut Cont
     if let Err(fault) = check_header(wanted, message) {
         return Ok(Outcome::Void(fault));
     }
-    let (shelf, rules) = (Shelf::with(kept), Rules::of(wanted.before, wanted.after, wanted.author)?);
-    let client = builder(&shelf, rules.clone(), cx).build();
-    let mut group = load(&client, wanted.before, kept)?;
+    let rules = Rules::of(wanted.before, wanted.after, wanted.author)?;
+    let (shelf, mut group) = open(kept, rules.clone(), &wanted.before.body().group, cx)?;
     let Ok(message) = MlsMessage::from_bytes(message) else {
         return Ok(Outcome::Void(PeerFault::Malformed));
     };
@@ -283,10 +280,24 @@ fn client(
     builder(shelf, rules, cx).signing_identity(identity(device, key.public()), signer(key), SUITE).build()
 }
 
-fn load<C: MlsConfig>(client: &Client<C>, before: &Roster, kept: &Kept) -> Result<Group<C>> {
+/// Brings a group back into memory.
+pub(super) fn open(
+    kept: &Kept,
+    rules: Rules,
+    group: &GroupId,
+    cx: &mut Context,
+) -> Result<(Shelf, Group<Config>)> {
+    let shelf = Shelf::with(kept);
+    let client = builder(&shelf, rules, cx).build();
     let tree = ExportedTree::from_bytes(&kept.tree).map_err(|_| Error::CorruptStore)?;
-    let group = client.load_group_with_ratchet_tree(before.body().group.as_bytes(), tree);
-    group.map_err(|_| Error::CorruptStore)
+    let group = client.load_group_with_ratchet_tree(group.as_bytes(), tree);
+    Ok((shelf, group.map_err(|_| Error::CorruptStore)?))
+}
+
+/// The state as the engine writes it, without the tree.
+pub(super) fn write<C: MlsConfig>(group: &mut Group<C>, shelf: &Shelf) -> Result<Zeroizing<Vec<u8>>> {
+    group.write_to_storage_without_ratchet_tree().map_err(own)?;
+    shelf.take_state().ok_or(Error::CorruptStore)
 }
 
 fn export<C: MlsConfig>(group: &mut Group<C>, draft: &Digest) -> Result<Secret<Seed>> {
@@ -297,8 +308,7 @@ fn export<C: MlsConfig>(group: &mut Group<C>, draft: &Digest) -> Result<Secret<S
 
 /// What is to be kept of the group; `before` is the tree that is kept already.
 fn shelved<C: MlsConfig>(group: &mut Group<C>, shelf: &Shelf, before: Option<&[u8]>) -> Result<Move> {
-    group.write_to_storage_without_ratchet_tree().map_err(own)?;
-    let state = shelf.take_state().ok_or(Error::CorruptStore)?;
+    let state = write(group, shelf)?;
     let before = before.map(ExportedTree::from_bytes).transpose().map_err(|_| Error::CorruptStore)?;
     let before = before.as_ref().map_or(&[][..], ExportedTree::nodes);
     let tree = group.export_tree();
@@ -353,87 +363,4 @@ pub(crate) fn reads_node(mut bytes: &[u8]) -> bool {
 #[cfg(any(test, fuzzing))]
 pub(crate) fn reads_key_package(mut bytes: &[u8]) -> bool {
     KeyPackageData::mls_decode(&mut bytes).is_ok()
-}
-
-/// Where the engine finds and leaves what is kept: in memory, for one operation. Earlier epochs are not kept at all.
-#[derive(Clone, Default)]
-struct Shelf(Arc<Mutex<Laid>>);
-
-#[derive(Default)]
-struct Laid {
-    state: Option<Zeroizing<Vec<u8>>>,
-    key_package: Option<KeyPackageData>,
-}
-
-/// Nothing fails here.
-#[derive(Debug)]
-enum Unfailing {}
-
-impl IntoAnyError for Unfailing {}
-
-impl Shelf {
-    fn with(kept: &Kept) -> Self {
-        let shelf = Self::default();
-        shelf.reach(|laid| laid.state = Some(kept.state.clone()));
-        shelf
-    }
-
-    fn take_state(&self) -> Option<Zeroizing<Vec<u8>>> {
-        self.reach(|laid| laid.state.take())
-    }
-
-    fn lay_key_package(&self, secrets: KeyPackageData) {
-        self.reach(|laid| laid.key_package = Some(secrets));
-    }
-
-    fn take_key_package(&self) -> Option<KeyPackageData> {
-        self.reach(|laid| laid.key_package.take())
-    }
-
-    fn reach<T>(&self, run: impl FnOnce(&mut Laid) -> T) -> T {
-        run(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl GroupStateStorage for Shelf {
-    type Error = Unfailing;
-
-    fn state(&self, _group: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, Unfailing> {
-        Ok(self.reach(|laid| laid.state.clone()))
-    }
-
-    fn epoch(&self, _group: &[u8], _epoch: u64) -> Result<Option<Zeroizing<Vec<u8>>>, Unfailing> {
-        Ok(None)
-    }
-
-    fn write(
-        &mut self,
-        state: GroupState,
-        _inserts: Vec<EpochRecord>,
-        _updates: Vec<EpochRecord>,
-    ) -> Result<(), Unfailing> {
-        self.reach(|laid| laid.state = Some(state.data));
-        Ok(())
-    }
-
-    fn max_epoch_id(&self, _group: &[u8]) -> Result<Option<u64>, Unfailing> {
-        Ok(None)
-    }
-}
-
-impl KeyPackageStorage for Shelf {
-    type Error = Unfailing;
-
-    fn delete(&mut self, _id: &[u8]) -> Result<(), Unfailing> {
-        Ok(())
-    }
-
-    fn insert(&mut self, _id: Vec<u8>, package: KeyPackageData) -> Result<(), Unfailing> {
-        self.lay_key_package(package);
-        Ok(())
-    }
-
-    fn get(&self, _id: &[u8]) -> Result<Option<KeyPackageData>, Unfailing> {
-        Ok(self.reach(|laid| laid.key_package.clone()))
-    }
 }

@@ -5,6 +5,7 @@
 //! ```
 //! MLS does key agreement only: messages are those of sender keys, and who is in is the roster's word.
 
+mod bare;
 mod engine;
 mod kept;
 #[cfg(any(test, fuzzing))]
@@ -15,6 +16,9 @@ pub(super) use provider::spoil;
 mod provider;
 mod rules;
 mod secret_tree;
+mod shelf;
+
+pub use bare::BareTree;
 
 use super::chain::Chain;
 use super::change::seed_check;
@@ -47,7 +51,7 @@ pub(crate) fn key_package(
 }
 
 impl GroupCipher for Tree {
-    const PROMISE: Promise = Promise { devices: 1000, signed: true };
+    const PROMISE: Promise = Promise { devices: 1000, most: 10_000, signed: true };
 
     fn found(room: &Room, leaf: (&Leaf, &LeafSecrets), cx: &mut Context) -> Result<()> {
         let group = &room.roster.body().group;

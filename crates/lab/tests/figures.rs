@@ -12,7 +12,7 @@ use conclave_protocol::group::Scheme;
 #[tokio::test(flavor = "multi_thread")]
 async fn one_command_makes_the_whole_table_that_the_page_keeps() {
     let figures = report::all(Extent::Quick).await.unwrap();
-    let names: Vec<&str> = figures.iter().map(|figure| figure.name).collect();
+    let names: Vec<&str> = figures.iter().map(|figure| figure.name.as_str()).collect();
     assert_eq!(names, NAMES);
     let table = markdown(&figures);
     assert_eq!(table.lines().count(), NAMES.len() + 2);

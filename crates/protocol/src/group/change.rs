@@ -2,13 +2,15 @@
 
 use super::cipher::{Rekey, Step};
 use super::epoch::Epoch;
-use super::letter::{Invitation, seal_rejoin};
+use super::founding::check_name;
+use super::letter::Invitation;
+use super::rejoin::rejoin_parts;
 use super::seal::Sealer;
 use super::send::sorted;
 use super::welcome::{Welcome, Welcomes};
 use super::{
-    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role, Scheme,
-    SeatChange, Slice, check_name,
+    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role, SeatChange,
+    Slice,
 };
 use crate::codec::{self, VLBytes};
 use crate::identity::Account;
@@ -16,10 +18,8 @@ use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{
-    Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, LeaveRequest, Member, RejoinRequest, Roster,
-    SUITE, SignedLeave, SignedRejoin, VERSION,
+    Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, Member, Roster, SUITE, VERSION,
 };
-use crate::session::{UnverifiedJoinKey, fresh_join_key};
 use crate::vault::{Row, save};
 use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result, SeatId};
 use std::collections::BTreeMap;
@@ -135,34 +135,6 @@ impl Group {
         .collect()
     }
 
-    /// A signed request to be let in again, and whom to send it to in letters; see [`Group::rejoin_letter`].
-    pub fn rejoin_request(&self, account: &Account, cx: &mut Context) -> Result<(Vec<u8>, Vec<Need>)> {
-        let published = fresh_join_key(account, cx)?;
-        let (join_key, key_package) = UnverifiedJoinKey::read_first(&published)?;
-        let (person, device) = (*account.person(), *account.device_id());
-        let (last_epoch, asked) = (self.epoch(), cx.now.0);
-        let request = RejoinRequest { group: self.id, person, device, last_epoch, asked, join_key };
-        let signed = SignedRejoin::sign(request, account.device_signing())?;
-        let room = self.room(account);
-        let needs = room.others().filter_map(|device| self.need(device, false)).collect();
-        let key_package = if self.scheme()? == Scheme::Tree { key_package } else { &[] };
-        Ok(([codec::encode(&signed)?.as_slice(), key_package].concat(), needs))
-    }
-
-    /// The letter with a rejoin request to one member's device.
-    pub fn rejoin_letter(
-        &self,
-        request: &[u8],
-        to: DeviceId,
-        bundles: &Bundles,
-        cx: &mut Context,
-    ) -> Result<OutgoingLetter> {
-        let peer = self.roster.peer(to).ok_or(Misuse::NotAMember)?;
-        let handle = self.roster.member_of(to).ok_or(Misuse::NotAMember)?.handle.clone();
-        let bundle = bundles.bundle(&peer, cx)?;
-        Ok(OutgoingLetter { device: to, handle, body: seal_rejoin(request, &bundle, cx)? })
-    }
-
     fn changes(
         &self,
         account: &Account,
@@ -211,7 +183,12 @@ impl Group {
         })
     }
 
-    fn check_administrator_remains(&self, account: &Account, person: PersonId, role: Role) -> Result<()> {
+    pub(super) fn check_administrator_remains(
+        &self,
+        account: &Account,
+        person: PersonId,
+        role: Role,
+    ) -> Result<()> {
         let others = self.roster.body().members.iter();
         let mut others = others.filter(|member| member.person != person);
         let steps_down = person == *account.person() && role == Role::Member;
@@ -345,23 +322,6 @@ impl Group {
     fn person_of(&self, device: DeviceId) -> Option<PersonId> {
         self.roster.member_of(device).map(|member| member.person)
     }
-
-    fn leave(&mut self, account: &Account, cx: &mut Context) -> Result<Post> {
-        if !self.is_direct() && self.roster.body().members.len() > 1 {
-            self.check_administrator_remains(account, *account.person(), Role::Member)?;
-        }
-        let signing = self.leaf_secrets(cx)?.signing;
-        let request = LeaveRequest { group: self.id, person: *account.person(), device: self.state.me };
-        let signed = SignedLeave::sign(request, &signing)?;
-        let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
-        let shared = sealer.seal_shared(codec::encode(&Inner::Leave(signed))?)?;
-        let pending = Pending { hash: kdf::sha256(&shared), what: PendingWhat::Leave };
-        save(cx.vault, &self.row(Row::Pending), &pending)?;
-        let seats = vec![SeatChange::Close(self.state.seat)];
-        let at_turn = self.state.turn;
-        let (slices, blobs, letters) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Post { shared, slices, at_turn, takes_turn: true, seats, blobs, letters })
-    }
 }
 
 /// A person with first leaves on every listed device.
@@ -387,11 +347,6 @@ fn own_fault(error: crate::Error) -> crate::Error {
         crate::Error::Peer(PeerFault::RosterMismatch) => Misuse::NotAMember.into(),
         other => other,
     }
-}
-
-/// A request to rejoin, and the key package that may follow it.
-fn rejoin_parts(request: &[u8]) -> Result<(SignedRejoin, &[u8])> {
-    codec::decode_prefix(request)
 }
 
 /// The hash of what a commit carries for everybody: a tree's, or nothing.

@@ -24,7 +24,7 @@ use crate::codec::{self, VLBytes};
 use crate::content::Content;
 use crate::identity::Account;
 use crate::primitives::kdf;
-use crate::roster::{Change, Commit, Leaf, LeafSecrets, Roster, SignedLeave};
+use crate::roster::{Change, Commit, Leaf, LeafSecrets, Roster};
 use crate::session::retire;
 use crate::vault::{Row, attempt, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, PersonId, Result, SeatId, Timestamp};
@@ -181,22 +181,6 @@ impl Group {
             Some(own) if short(own.as_bytes()) == view.hash => ViewCheck::Same,
             Some(_) => ViewCheck::Differs,
         })
-    }
-
-    fn note_leave(&mut self, author: DeviceId, leave: SignedLeave) -> Result<Received> {
-        if leave.request.device != author {
-            return Ok(Received::Void(PeerFault::WrongAddress));
-        }
-        match leave.verify(&self.roster) {
-            Ok(()) => {}
-            Err(Error::Peer(fault)) => return Ok(Received::Void(fault)),
-            Err(error) => return Err(error),
-        }
-        let person = leave.request.person;
-        if !self.leaving().any(|other| other == person) {
-            self.state.leaving.push(leave);
-        }
-        Ok(Received::LeaveRequested { person })
     }
 
     /// An entry of this seat: what was pending takes effect.

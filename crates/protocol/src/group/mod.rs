@@ -11,17 +11,22 @@ mod change;
 mod cipher;
 mod epoch;
 mod follow;
+mod founding;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod healing;
+mod home;
 mod incarnation;
+mod joining;
 mod knock;
+mod leave;
 mod letter;
 mod message;
 mod pairwise;
 mod pending;
 mod post;
 mod received;
+mod rejoin;
 mod seal;
 mod send;
 mod sender_keys;
@@ -40,23 +45,24 @@ pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 
 pub use healing::Healed;
+pub use home::Home;
 pub use incarnation::Standing;
+pub use joining::{Joined, Joining};
 pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Blob, Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
 pub use tree::BareTree;
 pub(crate) use tree::key_package;
-pub use welcome::{Joined, Joining};
 
 use crate::codec::VLBytes;
 use crate::identity::{Account, DeviceList, Handle};
 use crate::primitives::kdf;
 use crate::primitives::sign::VerifyingKey;
-use crate::roster::{Commit, Leaf, LeafSecrets, Member, Roster, RosterBody, SUITE, SignedLeave, VERSION};
+use crate::roster::{Commit, LeafSecrets, Roster, SignedLeave, VERSION};
 use crate::vault::{Row, delete_all, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PersonId, Result, SeatId, labels};
-use cipher::{Moved, Room};
+use cipher::Room;
 use epoch::{Epoch, EpochKeys};
 use pending::{Pending, PendingChat, PendingCommit, PendingWhat};
 use seal::Place;
@@ -77,7 +83,7 @@ pub(crate) mod limits {
     pub(crate) use super::apart::{MOST as PIECES, PIECE};
     pub(crate) use super::chain::MAX_JUMP as JUMP;
     pub(crate) use super::healing::{LEAST as HEAL_LEAST, PER_DEVICE as HEAL_PER_DEVICE};
-    pub(crate) use super::welcome::MAX_BEFORE as BEFORE;
+    pub(crate) use super::joining::MAX_BEFORE as BEFORE;
 }
 
 /// A group as this device knows it.
@@ -85,16 +91,6 @@ pub struct Group {
     id: GroupId,
     state: State,
     roster: Roster,
-}
-
-/// Where a group lives: a relay (its URL is a hint, its id is not) and a channel there.
-#[derive(Clone, PartialEq, Eq, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub struct Home {
-    relay: VLBytes,
-    /// Hash of the relay's signing key.
-    pub relay_id: [u8; 32],
-    /// The channel.
-    pub channel: [u8; 16],
 }
 
 /// One person of a roster, as shown.
@@ -163,69 +159,6 @@ enum Inner {
 }
 
 impl Group {
-    /// Founds a group: epoch 0, this device alone. Nothing is posted; the channel is for the caller to create.
-    ///
-    /// # Errors
-    /// `TooLong` for a name above 64 bytes.
-    pub fn create(
-        account: &Account,
-        scheme: Scheme,
-        name: &str,
-        home: Home,
-        seat: SeatId,
-        direct: bool,
-        cx: &mut Context,
-    ) -> Result<Self> {
-        check_name(name)?;
-        let id = GroupId::random(cx);
-        let (leaf, secrets) = Leaf::make(&id, &account.as_peer(), account.device_signing(), seat, None, cx)?;
-        let list = account.device_list().signed_bytes().into();
-        let (person, handle) = (*account.person(), account.handle().clone());
-        let founder = Member { person, handle, role: Role::Administrator, list, leaves: vec![leaf.clone()] };
-        let body = RosterBody {
-            version: VERSION,
-            suite: SUITE,
-            group: id,
-            scheme: scheme.number(),
-            direct: u8::from(direct),
-            epoch: 0,
-            name: name.as_bytes().into(),
-            policy: Policy::default(),
-            members: vec![founder],
-        };
-        let roster = Roster::verify(body)?;
-        let creation = roster.hash()?;
-        let epoch = Epoch::first(cx);
-        let chains = epoch.chains();
-        let state = State {
-            scheme: scheme.number(),
-            home,
-            seat,
-            me: *account.device_id(),
-            commit: creation,
-            parent_change: creation,
-            creation,
-            keys: epoch.keys(),
-            cursor: 0,
-            turn: 0,
-            view: Digest([0; 32]),
-            status: Status::Active,
-            leaving: Vec::new(),
-            last_message: 0,
-        };
-        let group = Self { id, state, roster };
-        group.save_leaf(&secrets, cx)?;
-        group.roster.save(None, cx)?;
-        let room = group.room(account);
-        scheme.found(&room, (&leaf, &secrets), cx)?;
-        let moved = Moved { seed: None, commit: &creation, gone: &[], chains: &chains, kept: None };
-        scheme.moved(&room, &moved, cx)?;
-        group.note_joined(cx)?;
-        group.note_heal(&group.state.me, cx.now, cx)?;
-        group.save(cx)?;
-        Ok(group)
-    }
-
     /// A group from the vault.
     ///
     /// # Errors
@@ -425,25 +358,6 @@ impl Group {
     fn row(&self, row: Row) -> Vec<u8> {
         key(row, &[self.id.as_bytes()])
     }
-}
-
-impl Home {
-    /// A home; `relay` is its URL.
-    pub fn new(relay: &str, relay_id: [u8; 32], channel: [u8; 16]) -> Self {
-        Self { relay: relay.as_bytes().into(), relay_id, channel }
-    }
-
-    /// The relay's URL, as far as it is text.
-    pub fn relay(&self) -> String {
-        String::from_utf8_lossy(self.relay.as_slice()).into_owned()
-    }
-}
-
-fn check_name(name: &str) -> Result<()> {
-    if name.len() > crate::roster::MAX_NAME {
-        return Err(Misuse::TooLong(crate::roster::MAX_NAME).into());
-    }
-    Ok(())
 }
 
 /// h_k = H(h_{k−1}, k, turn, H(shared part)).

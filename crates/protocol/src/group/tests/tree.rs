@@ -8,7 +8,7 @@ use super::super::tree::{self, spoil};
 use super::super::world::Kept;
 use super::*;
 use crate::Vault;
-use crate::roster::{Body, Change, Draft, LeafKeys};
+use crate::roster::{Body, Change, Draft, LeafKeys, SUITE};
 use crate::session::{join_key_package, join_secret};
 use std::collections::BTreeMap;
 

@@ -87,7 +87,7 @@ fn letter_content(bytes: &[u8]) -> bool {
 }
 
 /// Three in a group, dave outside; everybody has spoken. Made once, as its keys cost time.
-fn template(scheme: Scheme) -> World {
+pub(super) fn template(scheme: Scheme) -> World {
     static WORLDS: OnceLock<[World; 3]> = OnceLock::new();
     let worlds = WORLDS.get_or_init(|| {
         Scheme::ALL.map(|scheme| {

@@ -2,6 +2,7 @@
 
 use super::SCHEMES;
 use crate::codec;
+use crate::group::fuzzing::template;
 use crate::group::world::World;
 use crate::group::{Body, Entry, Home, Intent, Invitation, Joining, Received, open_letter};
 use crate::roster::{Commit, RosterBody, SignedRejoin};
@@ -19,7 +20,7 @@ proptest! {
 
     #[test]
     fn any_bytes_as_an_entry_are_void(shared: Vec<u8>, slice: Vec<u8>) {
-        let mut world = World::new(SCHEMES[1], &["mike", "sean"], 0);
+        let mut world = template(SCHEMES[1]);
         let (account, mut group) = (world.people[1].account(), world.people[1].group());
         let (number, turn) = (group.cursor() + 1, group.turn());
         let entry = entry(number, turn, &shared, &slice);
@@ -31,18 +32,18 @@ proptest! {
 
     #[test]
     fn any_bytes_as_a_letter_are_refused(body: Vec<u8>) {
-        let mut world = World::new(SCHEMES[0], &["mike"], 0);
+        let mut world = template(SCHEMES[0]);
         let account = world.people[0].account();
         let outcome = world.people[0].bench.step(|cx| open_letter(&account, &body, cx).map(drop));
         prop_assert!(outcome.is_err());
     }
 
     #[test]
-    fn any_bytes_as_a_welcome_are_refused(slice: Vec<u8>, first in 0..2_u8) {
-        let mut world = World::new(SCHEMES[0], &["mike"], 0);
-        let person = &mut world.people[0];
+    fn any_bytes_as_a_welcome_are_refused(slice: Vec<u8>, first in 0..3_u8) {
+        let mut world = template(SCHEMES[0]);
+        let group = world.people[0].group.unwrap();
+        let person = &mut world.people[3];
         let account = person.account();
-        let group = person.group.unwrap();
         let invitation = Invitation {
             home: Home::new("ws://relay.test", [7; 32], [9; 16]),
             seat: SeatId([5; 16]),
@@ -78,7 +79,8 @@ proptest! {
     #[test]
     fn a_flipped_bit_never_leads_elsewhere(at: prop::sample::Index, bit in 0..8_u8, in_slice: bool) {
         for scheme in SCHEMES {
-            let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+            let mut world = template(scheme);
+            let epoch = world.people[1].group().epoch();
             let steve = world.people[2].person();
             world.change(0, &Intent::Remove(vec![steve])).unwrap();
             let seat = world.people[1].seat;
@@ -99,7 +101,7 @@ proptest! {
                 _ => false,
             };
             prop_assert!(expected);
-            prop_assert_eq!(world.people[1].group().epoch(), 1);
+            prop_assert_eq!(world.people[1].group().epoch(), epoch);
         }
     }
 }

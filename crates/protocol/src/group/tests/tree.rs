@@ -276,3 +276,30 @@ fn a_newcomer_does_not_take_another_tree() {
         assert_eq!(joined, fault.map_or(Ok(()), |fault| Err(fault.into())));
     }
 }
+
+#[test]
+fn a_key_package_with_any_bit_flipped_or_of_another_adds_nobody() {
+    let mut world = World::new(Scheme::Tree, &["mike", "sean", "dave", "anna"], 2);
+    let dave = world.people[2].person();
+    let published = world.people[2].published.join_keys.last().unwrap().clone();
+    let (_, package) = crate::session::UnverifiedJoinKey::read_first(&published).unwrap();
+    let start = published.len() - package.len();
+    let others = world.people[3].published.join_keys.last().unwrap()[start..].to_vec();
+    let add = |joined: Vec<u8>| {
+        let mut world = world.clone();
+        let mut bundles = world.bundles();
+        let device = *world.people[2].account().device_id();
+        bundles.device(device, world.people[2].published.bundle.clone().unwrap(), None, Some(joined));
+        let mike = &mut world.people[0];
+        let (account, mut group) = (mike.account(), mike.group());
+        mike.bench.step(|cx| group.change(&account, &Intent::Add(vec![dave]), &bundles, cx))
+    };
+    assert!(add(published.clone()).is_ok());
+    for bit in (start * 8..published.len() * 8).step_by(701) {
+        let mut flipped = published.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert!(matches!(add(flipped), Err(Error::Peer(_))), "bit {bit}");
+    }
+    assert!(matches!(add([&published[..start], &others].concat()), Err(Error::Peer(_))));
+    assert_eq!(add(published[..start].to_vec()), Err(Misuse::JoinKeyNeeded.into()));
+}

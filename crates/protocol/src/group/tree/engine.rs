@@ -109,6 +109,8 @@ struct Header {
     ciphertext: VLBytes,
 }
 
+/// An MLSMessage of version 1.0 that is a KeyPackage (RFC 9420 §6).
+const KEY_PACKAGE: [u8; 4] = [0, 1, 0, 5];
 const MLS10: u16 = 1;
 const PRIVATE_MESSAGE: u16 = 2;
 const COMMIT: u8 = 3;
@@ -166,7 +168,10 @@ pub(super) fn commit(
         builder = builder.remove_member(index).map_err(own)?;
     }
     for package in key_packages {
-        let package = MlsMessage::from_bytes(package).map_err(|_| PeerFault::Malformed)?;
+        // The engine does not look at the version outside of the signature.
+        let is_package = package.starts_with(&KEY_PACKAGE);
+        let read = MlsMessage::from_bytes(package).ok().filter(|_| is_package);
+        let package = read.ok_or(PeerFault::Malformed)?;
         builder = builder.add_member(package).map_err(|_| PeerFault::Malformed)?;
     }
     if let Some(key) = renewed {

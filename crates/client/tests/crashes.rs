@@ -110,9 +110,9 @@ async fn expect(one: &mut Person, target: &str, said: &[&str]) {
 
 /// One death for each transaction would be a thousand plays of half a second. Instead everybody dies several times in one
 /// play: first at transaction `k`, then every `LIFE` transactions of the new life. Over all `k` the deaths fall on every
-/// boundary; the two schemes, which share nearly all of their transactions, take every second one each.
+/// boundary; the three schemes, which share nearly all of their transactions, take every third one each.
 async fn walk(scheme: Scheme, first: u64) {
-    let starts: Vec<_> = (first..LIFE).step_by(2).collect();
+    let starts: Vec<_> = (first..LIFE).step_by(3).collect();
     for some in starts.chunks(AT_ONCE) {
         let plays = some.iter().map(|first| play(scheme, *first));
         futures_util::future::join_all(plays).await;
@@ -127,4 +127,9 @@ async fn killed_between_any_two_steps_nothing_is_lost_or_repeated_pairwise() {
 #[tokio::test]
 async fn killed_between_any_two_steps_nothing_is_lost_or_repeated_sender_keys() {
     walk(Scheme::SenderKeys, 1).await;
+}
+
+#[tokio::test]
+async fn killed_between_any_two_steps_nothing_is_lost_or_repeated_tree() {
+    walk(Scheme::Tree, 2).await;
 }

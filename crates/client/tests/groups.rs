@@ -52,6 +52,11 @@ async fn offline_member_gets_everything_sender_keys() {
     offline_member_gets_everything(Scheme::SenderKeys).await;
 }
 
+#[tokio::test]
+async fn offline_member_gets_everything_tree() {
+    offline_member_gets_everything(Scheme::Tree).await;
+}
+
 async fn members_come_and_go(scheme: Scheme) {
     let stage = Stage::open().await;
     let people = befriend(&stage, &["mike", "sean", "steve"]).await;
@@ -98,6 +103,11 @@ async fn members_come_and_go_pairwise() {
 #[tokio::test]
 async fn members_come_and_go_sender_keys() {
     members_come_and_go(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn members_come_and_go_tree() {
+    members_come_and_go(Scheme::Tree).await;
 }
 
 #[tokio::test]

@@ -79,6 +79,11 @@ async fn a_group_over_two_relays_sender_keys() {
 }
 
 #[tokio::test]
+async fn a_group_over_two_relays_tree() {
+    a_group_over_two_relays(Scheme::Tree).await;
+}
+
+#[tokio::test]
 async fn a_relay_that_is_away_holds_up_nothing_but_what_is_there() {
     let mut two = Two::open().await;
     two.mike.new_group("Trip", Scheme::SenderKeys).await.unwrap();

@@ -92,6 +92,11 @@ async fn a_restored_relay_names_what_it_lost_and_everybody_goes_on_sender_keys()
     messages_are_lost(Scheme::SenderKeys).await;
 }
 
+#[tokio::test]
+async fn a_restored_relay_names_what_it_lost_and_everybody_goes_on_tree() {
+    messages_are_lost(Scheme::Tree).await;
+}
+
 async fn a_change_is_lost(scheme: Scheme) {
     let mut stage = Stage::open().await;
     let [mike, sean, steve] = trip(&stage, scheme).await;
@@ -132,6 +137,11 @@ async fn a_change_that_a_restored_relay_lost_stands_and_who_missed_it_is_let_in_
 #[tokio::test]
 async fn a_change_that_a_restored_relay_lost_stands_and_who_missed_it_is_let_in_again_sender_keys() {
     a_change_is_lost(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn a_change_that_a_restored_relay_lost_stands_and_who_missed_it_is_let_in_again_tree() {
+    a_change_is_lost(Scheme::Tree).await;
 }
 
 #[tokio::test]

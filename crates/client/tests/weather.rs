@@ -157,3 +157,8 @@ async fn after_bad_weather_all_agree_pairwise() {
 async fn after_bad_weather_all_agree_sender_keys() {
     seasons(Scheme::SenderKeys, 15..30).await;
 }
+
+#[tokio::test]
+async fn after_bad_weather_all_agree_tree() {
+    seasons(Scheme::Tree, 30..40).await;
+}

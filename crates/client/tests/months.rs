@@ -174,6 +174,79 @@ async fn who_speaks_after_an_hour_heals_first_and_the_others_see_when_sender_key
     heals_before_speaking(Scheme::SenderKeys).await;
 }
 
+async fn epoch(who: &Client) -> u64 {
+    sync(who).await;
+    who.group_info("Trip").await.unwrap().epoch
+}
+
+async fn silent_devices_heal(scheme: Scheme) {
+    let years = Years::begin().await;
+    let [mike, sean, steve] = years.trip(scheme).await;
+    let founded = epoch(&mike).await;
+    // Who has come in heals as soon as it is online: a minute later at most.
+    years.clock.minutes(2);
+    assert_eq!(epoch(&sean).await, founded + 1);
+    assert_eq!(epoch(&steve).await, founded + 2);
+    let joined = heals(&sean).await;
+    assert!(joined[1].is_some());
+    // Within twice an hour nobody does who says nothing; within two hours and a half everybody does who is online.
+    years.clock.minutes(115);
+    for one in [&mike, &sean, &steve] {
+        assert_eq!(epoch(one).await, founded + 2);
+    }
+    years.clock.minutes(36);
+    for one in [&mike, &sean, &steve] {
+        assert_eq!(epoch(one).await, founded + 2, "all come online at once: each waits a little");
+    }
+    years.clock.minutes(2);
+    for (one, heals) in [(&sean, 1), (&steve, 2), (&mike, 3)] {
+        assert_eq!(epoch(one).await, founded + 2 + heals);
+        assert_eq!(epoch(one).await, founded + 2 + heals, "once");
+    }
+    let [of_mike, of_sean, of_steve] = heals(&mike).await;
+    assert!(of_mike.is_some() && of_sean > joined[1] && of_steve.is_some());
+    // A clock that is set back does not put it off.
+    years.clock.days(-1);
+    sync(&sean).await;
+    years.clock.minutes(2);
+    assert_eq!(epoch(&sean).await, founded + 6);
+    say(&steve, "Trip", "and everybody goes on").await;
+    assert_eq!(texts(&sean, "Trip").await.last().unwrap(), "and everybody goes on");
+}
+
+#[tokio::test]
+async fn who_says_nothing_heals_at_twice_the_time_and_who_came_in_at_once_pairwise() {
+    silent_devices_heal(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn who_says_nothing_heals_at_twice_the_time_and_who_came_in_at_once_sender_keys() {
+    silent_devices_heal(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn a_device_that_stays_online_wakes_for_its_heal() {
+    let years = Years::begin().await;
+    let [mike, sean, _] = years.trip(Scheme::SenderKeys).await;
+    let before = epoch(&mike).await;
+    // The engine of sean runs from here on, and nobody asks it for anything.
+    let stays = tokio::spawn({
+        let sean = sean.clone();
+        async move { sean.run().await }
+    });
+    sync(&sean).await;
+    let mut follow = mike.follow("Trip").await.unwrap();
+    years.clock.minutes(2);
+    // An entry wakes it, as its own timer would have.
+    say(&mike, "Trip", "hello").await;
+    follow.next().await.unwrap();
+    while heals(&mike).await[1].is_none() {
+        sync(&mike).await;
+    }
+    assert_eq!(epoch(&mike).await, before + 1);
+    stays.abort();
+}
+
 async fn longer_than_kept(scheme: Scheme) {
     let years = Years::begin().await;
     let [mike, sean, steve] = years.trip(scheme).await;

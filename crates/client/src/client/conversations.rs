@@ -107,11 +107,13 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>)
     let (channel, token): ([u8; 16], [u8; 32]) = (tx.random()?, tx.random()?);
     let seat = SeatId(tx.random()?);
     let home = Home::new(&relay.url, relay.id, channel);
-    let group = tx.protocol(|cx| {
+    let founded = tx.protocol(|cx| {
         let account = Account::load(cx)?;
         let direct = with.is_some();
-        Group::create(&account, scheme, title, home, seat, direct, cx).map(|group| *group.id())
+        Group::create(&account, scheme, title, home, seat, direct, cx)
     })?;
+    crate::engine::plan_heal(tx, &founded)?;
+    let group = *founded.id();
     tx.add_channel(&Channel {
         group,
         relay: relay.id,

@@ -219,6 +219,9 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
         Received::Accepted { changes, epoch, .. } => {
             settled(tx, account, group, entry, epoch)?;
             take_over(tx, group, &changes, None)?;
+            if changes.iter().any(|change| matches!(change, Happened::Healed(_))) {
+                super::healing::plan(tx, group)?;
+            }
             let left = changes.contains(&Happened::Left(*account.person()));
             if left {
                 end(tx, group.id(), State::Left, None)?;

@@ -60,6 +60,7 @@ pub(super) fn take_first(
     // Let in again: what came since the old seat's last entry is not for the new one.
     tell_messages(tx, &id, 0, read.map_or(0, |read| entry.number.saturating_sub(read + 1)))?;
     joined(tx, account, &group, by, accepted)?;
+    super::healing::plan(tx, &group)?;
     Ok(Taken::Joined)
 }
 

@@ -5,6 +5,7 @@
 mod changes;
 mod doubts;
 mod forms;
+mod healing;
 mod inbox;
 mod joining;
 mod knocks;
@@ -19,6 +20,7 @@ use crate::store::relays::RelayFacts;
 use crate::{ClientError, Event, Result};
 #[cfg(any(test, fuzzing))]
 pub(crate) use forms::fuzz as entries_fuzz;
+pub(crate) use healing::plan as plan_heal;
 pub(crate) use knocks::admit;
 use session::Session;
 pub(crate) use session::{connect, published, sign_login};

@@ -57,7 +57,10 @@ impl Session<'_> {
         let now = Instant::now();
         self.held.retain(|_, hold| hold.until > now);
         let mut busy = false;
-        let waiting = self.store.view(|tx| tx.groups_with_wishes()).await?;
+        let relay = self.relay.id;
+        let look = move |tx: &Tx| Ok((tx.groups_with_wishes()?, tx.heals_now(&relay)?));
+        let (mut waiting, due) = self.store.view(look).await?;
+        waiting.extend(self.heal_in_silence(due).await?);
         for (seat, group) in self.seats.caught_up() {
             if self.held.contains_key(&group) || !waiting.contains(&group) {
                 continue;

@@ -119,6 +119,8 @@ impl<'s> Session<'s> {
     /// Asks the relay for everything that there is: what waited in the inbox comes before the login's answer, and the
     /// seats are attached at their cursors.
     async fn catch_up(&mut self) -> Result<()> {
+        let relay = self.relay.id;
+        self.store.step(move |tx| tx.spread_heals(&relay)).await?;
         self.wanted = self.store.view(|tx| tx.number(Fact::SyncWanted)).await?;
         if self.own {
             let stock = log_in(self.store, &self.link, &self.relay).await?;
@@ -156,7 +158,8 @@ impl<'s> Session<'s> {
         self.held.retain(|_, hold| hold.until > now);
         let relay = self.relay.id;
         let due = self.store.view(move |tx| {
-            let due = tx.next_due()?.into_iter().chain(tx.letters_due(&relay)?).chain(tx.knocks_due()?).min();
+            let due = tx.next_due()?.into_iter().chain(tx.letters_due(&relay)?).chain(tx.knocks_due()?);
+            let due = due.chain(tx.next_heal(&relay)?).min();
             Ok(due.map(|due| due.saturating_sub(tx.now.0)))
         });
         let due = due.await?.map_or(LOOK_AROUND, Duration::from_millis).min(LOOK_AROUND);

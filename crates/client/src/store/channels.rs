@@ -110,6 +110,7 @@ impl Tx<'_> {
 
     /// The seat is closed: it is attached no more.
     pub(crate) fn close_channel(&self, group: &GroupId) -> Result<()> {
+        self.drop_heal(group)?;
         self.set_channel(group, "open", 0)
     }
 

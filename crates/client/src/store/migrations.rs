@@ -66,6 +66,16 @@ CREATE TABLE doubts (
     place INTEGER,
     author BLOB
 );
+CREATE TABLE heals (
+    grp BLOB PRIMARY KEY NOT NULL,
+    due INTEGER NOT NULL,
+    every INTEGER NOT NULL,
+    spread INTEGER NOT NULL DEFAULT 0,
+    first INTEGER NOT NULL DEFAULT 0,
+    tried INTEGER,
+    told INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX heals_due ON heals (due);
 ";
 
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.

@@ -9,6 +9,7 @@ pub(crate) mod channels;
 pub(crate) mod conversations;
 mod copy;
 mod doubts;
+pub(crate) mod heals;
 pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod letters;

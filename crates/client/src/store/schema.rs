@@ -194,6 +194,19 @@ CREATE TABLE doubts (
     place INTEGER,
     author BLOB
 );
+-- When a group is healed though nothing is said there. `every`: the time between two heals of who speaks. `spread`: it was
+-- overdue when this device came online, and put off a little. `first`: before anything is said. `tried`: since when it
+-- does not get through. `told`: the person knows.
+CREATE TABLE heals (
+    grp BLOB PRIMARY KEY NOT NULL,
+    due INTEGER NOT NULL,
+    every INTEGER NOT NULL,
+    spread INTEGER NOT NULL DEFAULT 0,
+    first INTEGER NOT NULL DEFAULT 0,
+    tried INTEGER,
+    told INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX heals_due ON heals (due);
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

@@ -224,3 +224,22 @@ async fn a_store_copied_while_in_use_opens_whole_or_is_refused_by_name() {
     say(&mike, "Trip", "the original is as it was").await;
     assert_eq!(texts(&sean, "Trip").await.len(), 3 + 100 + 1);
 }
+
+#[tokio::test]
+async fn an_account_from_a_backup_heals_its_groups_before_it_says_anything() {
+    let stage = Stage::open().await;
+    let [mike, sean, steve] = trip(&stage, Scheme::SenderKeys).await;
+    let file = stage.home("sean.backup");
+    conclave_client::backup(&stage.home("sean"), PASSPHRASE, &file).await.unwrap();
+    drop(sean);
+    let before = mike.group_info("Trip").await.unwrap().epoch;
+    conclave_client::restore(&stage.home("again"), PASSPHRASE, &file).await.unwrap();
+    let sean = stage.again("again").await;
+    for text in ["here again", "and once more"] {
+        say(&sean, "Trip", text).await;
+    }
+    let heard = messages(&mike, "Trip").await;
+    let epochs: Vec<_> = heard.iter().map(|message| message.epoch).collect();
+    assert_eq!(epochs[3..], [before + 1, before + 1], "healed once, and first");
+    assert_eq!(texts(&steve, "Trip").await.len(), 5);
+}

@@ -6,7 +6,7 @@ use super::changes::named;
 use super::outbox::is_leaving;
 use crate::store::Tx;
 use crate::store::conversations::State;
-use crate::store::outbox::WishState;
+use crate::store::outbox::{What, WishState};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::group::{Group, Joining, Standing};
 use conclave_protocol::{Error as ProtocolError, GroupId, PeerFault, SeatId};
@@ -90,9 +90,20 @@ fn compare(tx: &Tx, group: &GroupId, state: &v1::SeatState) -> Result<()> {
 /// show that this store is an older copy. What it lacks although it had taken it goes once more.
 fn count_posts(tx: &Tx, group: &GroupId, posts: u64) -> Result<()> {
     let Some(post) = tx.post(group)? else {
-        let known = tx.channel(group)?.is_some_and(|channel| channel.posts == posts);
-        return if known { Ok(()) } else { tx.set_posts(group, posts) };
+        let known = tx.channel(group)?.map_or(0, |channel| channel.posts);
+        if known < posts {
+            tx.heal_first(group)?;
+        }
+        return if known == posts { Ok(()) } else { tx.set_posts(group, posts) };
     };
+    if !post.accepted && posts < post.number {
+        let said = tx.wish_at(post.intent)?.is_some_and(|wish| matches!(wish.what, What::Say { .. }));
+        let loaded = tx.protocol(|cx| Group::load(group, cx))?;
+        // Sealed before a pause, and never taken: what is overdue comes before it.
+        if said && super::healing::comes_first(tx, &loaded)? {
+            super::outbox::drop_sealed(tx, group)?;
+        }
+    }
     if post.accepted && posts < post.number {
         tx.set_accepted(group, false)?;
         tx.set_wish(post.intent, &WishState::Queued)?;

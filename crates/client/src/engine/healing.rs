@@ -34,7 +34,7 @@ fn heal(tx: &Tx, group: &GroupId) -> Result<()> {
     if !able {
         return tx.put_heal_off(group);
     }
-    if tx.protocol(|cx| loaded.silent_heal_from(cx))? > tx.now {
+    if !tx.heals_first(group)? && tx.protocol(|cx| loaded.silent_heal_from(cx))? > tx.now {
         // The group has grown meanwhile, or this device has healed.
         return plan(tx, &loaded);
     }
@@ -43,6 +43,11 @@ fn heal(tx: &Tx, group: &GroupId) -> Result<()> {
         Heal::None => tx.wish_beyond(group, &What::Change(Intent::Heal), 0).map(drop),
         Heal::Waits(_) | Heal::Failed => Ok(()),
     }
+}
+
+/// Whether the group is to be healed before anything is said there.
+pub(super) fn comes_first(tx: &Tx, group: &Group) -> Result<bool> {
+    Ok(tx.protocol(|cx| group.heal_is_due(cx))? || tx.heals_first(group.id())?)
 }
 
 /// Plans the next heal of a group that was founded, joined or healed just now.

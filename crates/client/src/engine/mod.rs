@@ -125,7 +125,7 @@ async fn run(store: Store, status: watch::Sender<Status>) {
 
 /// Keeps one loop for each relay in use, and notices when there are more.
 async fn serve_all(store: &Store, report: &Report) -> Result<()> {
-    store.step(|tx| tx.expect_all_relays()).await?;
+    store.step(|tx| tx.expect_all_relays().and_then(|()| tx.heal_after_restore())).await?;
     let mut watch = store.watch();
     let mut loops = JoinSet::new();
     let mut served: HashMap<[u8; 32], AbortHandle> = HashMap::new();

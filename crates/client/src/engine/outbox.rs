@@ -9,6 +9,7 @@
 use super::changes::{end, named};
 use super::doubts::contradiction;
 use super::forms::wire_post;
+use super::healing::comes_first;
 use super::session::{Hold, Session};
 use crate::directory::answer_fault;
 use crate::store::Tx;
@@ -231,7 +232,7 @@ fn next(tx: &Tx, group: &GroupId) -> Result<Next> {
     let wishes = tx.wishes(group, LOOK_AHEAD)?;
     let due = wishes.iter().find(|wish| wish.not_before <= tx.now.0);
     let Some(due) = due else { return Ok(Next::Nothing) };
-    if matches!(due.what, What::Say { .. }) && tx.protocol(|cx| loaded.heal_is_due(cx))? {
+    if matches!(due.what, What::Say { .. }) && comes_first(tx, &loaded)? {
         match tx.heal_of(group)? {
             Heal::Waits(wish) => return Ok(Next::Seal(wish)),
             Heal::None => return Ok(Next::Heal),

@@ -7,6 +7,7 @@
 //! whole. Integers are big-endian. That a restored store is an older copy is found out at the relay, not here.
 
 use super::copy::copy;
+use super::meta::Fact;
 use super::schema::connect;
 use super::sidecar::{self, Opened, StoreKey};
 use crate::{ClientError, Result};
@@ -101,7 +102,11 @@ fn unpack(to: &Path, passphrase: &str, from: &Path) -> Result<()> {
     // It opens: what was backed up was sound.
     let database = connect(&database, &key)?;
     database.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
-    Ok(())
+    // Every version has this table.
+    database.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, 1)", [Fact::Restored.key()])?;
+    // Nothing may be left beside the file that is put in its place.
+    database.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?;
+    database.close().map_err(|(_, error)| error.into())
 }
 
 /// What stands before the database.

@@ -1,8 +1,9 @@
 //! When each group is healed though nothing is said there. One row a group, so that whoever looks need not load rosters.
 
 use super::Tx;
-use super::conversations::id;
+use super::conversations::{State, id};
 use super::messages::signed;
+use super::meta::Fact;
 use crate::Result;
 use conclave_protocol::GroupId;
 use rusqlite::params;
@@ -30,6 +31,32 @@ impl Tx<'_> {
     pub(crate) fn put_heal_off(&self, group: &GroupId) -> Result<()> {
         let mut write = self.db.prepare_cached("UPDATE heals SET due = ?2 + every WHERE grp = ?1")?;
         Ok(write.execute(params![group.as_bytes(), signed(self.now.0)]).map(drop)?)
+    }
+
+    /// The group is healed at once, and before anything is said there.
+    pub(crate) fn heal_first(&self, group: &GroupId) -> Result<()> {
+        let sql = "INSERT INTO heals (grp, due, every, spread, first) VALUES (?1, 0, ?2, 1, 1)
+                   ON CONFLICT (grp) DO UPDATE SET due = 0, spread = 1, first = 1";
+        Ok(self.db.prepare_cached(sql)?.execute(params![group.as_bytes(), signed(USUAL)]).map(drop)?)
+    }
+
+    /// Whether it is.
+    pub(crate) fn heals_first(&self, group: &GroupId) -> Result<bool> {
+        let mut query = self.db.prepare_cached("SELECT 1 FROM heals WHERE grp = ?1 AND first = 1")?;
+        Ok(query.exists([group.as_bytes()])?)
+    }
+
+    /// The store was made from a backup, which somebody may have read: every group is healed first.
+    pub(crate) fn heal_after_restore(&self) -> Result<()> {
+        if self.number(Fact::Restored)? == 0 {
+            return Ok(());
+        }
+        for known in self.all_conversations()? {
+            if known.state == State::Member && self.channel(&known.group)?.is_some() {
+                self.heal_first(&known.group)?;
+            }
+        }
+        self.set_number(Fact::Restored, 0)
     }
 
     /// Nothing more is to be healed there.

@@ -19,10 +19,16 @@ pub(crate) enum Fact {
     Told,
     /// Counts the wishes of all processes to be brought up to date.
     SyncWanted,
+    /// Set where the store was made from a backup, until its groups are to heal before anything is said.
+    Restored,
+    /// Counts the wishes to have all published keys replaced.
+    KeysWanted,
+    /// As many of these are fulfilled.
+    KeysReplaced,
 }
 
 impl Fact {
-    fn key(self) -> &'static str {
+    pub(super) fn key(self) -> &'static str {
         match self {
             Self::RelayId => "relay_id",
             Self::Registered => "registered",
@@ -30,6 +36,9 @@ impl Fact {
             Self::ListPublished => "list_published",
             Self::Told => "told",
             Self::SyncWanted => "sync_wanted",
+            Self::Restored => "restored",
+            Self::KeysWanted => "keys_wanted",
+            Self::KeysReplaced => "keys_replaced",
         }
     }
 }

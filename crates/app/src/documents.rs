@@ -115,6 +115,7 @@ fn own_codes() -> Vec<(&'static str, &'static str, Exit)> {
         ("bad_backup", "the relay's backup is not whole, or not one", Exit::Refused),
         ("demo", "a step of `conclave demo` failed", Exit::Refused),
         ("attention", "`conclave doctor` found something", Exit::Refused),
+        ("not_healed", "`conclave heal` could not heal every group", Exit::Refused),
         ("internal", "a fault of this program", Exit::Refused),
     ];
     let silent = ["broken_pipe"];

@@ -81,6 +81,28 @@ pub struct HealInfo {
     pub healed_at: Option<i64>,
 }
 
+/// What came of healing everything.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HealReport {
+    /// Whether the relay has new prekeys, a new bundle and new join keys, and none of the old ones.
+    pub keys_replaced: bool,
+    /// Every group and chat that this device is in.
+    pub groups: Vec<GroupHeal>,
+}
+
+/// A group, and whether it is healed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupHeal {
+    /// The group's id, 64 hex digits.
+    pub id: String,
+    /// The local name.
+    pub name: String,
+    /// Whether it is.
+    pub healed: bool,
+    /// If not: `queued` if it is done later by itself, else why it was given up.
+    pub code: Option<String>,
+}
+
 /// A group that somebody unknown invited to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RequestInfo {

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PATIENCE, Stage, done, say, sync, texts};
+use common::{PATIENCE, Stage, done, say, sync, texts, trip};
 use conclave_client::{Client, Event, Scheme};
 
 async fn befriend(stage: &Stage, names: &[&str]) -> Vec<Client> {
@@ -133,4 +133,60 @@ async fn declined_and_blocked_requests_disappear() {
     let events = sync(&dave).await;
     assert!(events.iter().any(|event| matches!(event, Event::LetterDropped { .. })), "{events:?}");
     assert!(dave.requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_lost_phone_heals_every_group_and_replaces_every_key() {
+    let stage = Stage::open().await;
+    let [mike, sean, steve] =
+        [stage.person("mike").await, stage.person("sean").await, stage.person("steve").await];
+    trip(&[mike.clone(), sean.clone(), steve.clone()], Scheme::SenderKeys).await;
+    sean.new_group("Mine", Scheme::Pairwise).await.unwrap();
+    done(sean.add("Mine", &["mike"], PATIENCE).await);
+    sync(&mike).await;
+    say(&sean, "mike", "by ourselves").await;
+    let mut before = Vec::new();
+    for group in ["Trip", "Mine", "mike"] {
+        before.push(sean.group_info(group).await.unwrap().epoch);
+    }
+    // Under way to keys that are about to be replaced.
+    steve.add_contact("sean").await.unwrap();
+    sean.add_contact("steve").await.unwrap();
+    steve.new_group("Late", Scheme::SenderKeys).await.unwrap();
+    done(steve.add("Late", &["sean"], PATIENCE).await);
+
+    let report = sean.heal_everything(PATIENCE).await.unwrap();
+    assert!(report.keys_replaced && report.groups.len() >= 3, "{report:?}");
+    assert!(report.groups.iter().all(|group| group.healed && group.code.is_none()), "{report:?}");
+    for (group, before) in ["Trip", "Mine", "mike"].iter().zip(before) {
+        assert_eq!(sean.group_info(group).await.unwrap().epoch, before + 1, "{group}");
+    }
+    say(&steve, "Late", "there already").await;
+    sync(&sean).await;
+    assert_eq!(texts(&sean, "Late").await, ["there already"]);
+    // Somebody new finds the new keys, and they open.
+    let dave = stage.person("dave").await;
+    dave.add_contact("sean").await.unwrap();
+    sean.add_contact("dave").await.unwrap();
+    say(&dave, "sean", "hello").await;
+    assert_eq!(texts(&sean, "dave").await, ["hello"]);
+    say(&sean, "Trip", "all is well").await;
+    assert_eq!(texts(&mike, "Trip").await.last().unwrap(), "all is well");
+}
+
+#[tokio::test]
+async fn a_lost_phone_without_a_relay_heals_later() {
+    let mut stage = Stage::open().await;
+    let three = [stage.person("mike").await, stage.person("sean").await, stage.person("steve").await];
+    trip(&three, Scheme::SenderKeys).await;
+    let [mike, sean, _] = three;
+    let before = mike.group_info("Trip").await.unwrap().epoch;
+    stage.stop_relay().await;
+    let report = sean.heal_everything(std::time::Duration::ZERO).await.unwrap();
+    assert!(!report.keys_replaced, "{report:?}");
+    assert_eq!(report.groups.iter().map(|group| group.code.as_deref()).collect::<Vec<_>>(), [Some("queued")]);
+    stage.start_relay().await;
+    sync(&sean).await;
+    sync(&mike).await;
+    assert_eq!(mike.group_info("Trip").await.unwrap().epoch, before + 1);
 }

@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod event;
 mod group;
+mod heal;
 mod invite;
 mod message;
 mod read;
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Invite(args) => invite::invite(args, settings).await,
         Command::Join(args) => invite::join(args, settings).await,
         Command::Group(command) => group::run(command, settings).await,
+        Command::Heal => heal::run(settings).await,
         Command::Send(args) => send::run(args, settings).await,
         Command::Read(args) => read::run(args, settings).await,
         Command::Sync => sync::run(settings).await,

@@ -85,6 +85,11 @@ pub(crate) enum Command {
         after_help = "Examples:\n  conclave group new Trip\n  conclave group add Trip sean steve\n  conclave group info Trip --json"
     )]
     Group(GroupCommand),
+    /// A device is lost, or was in wrong hands: bring fresh secrets into every group, and replace the keys at the relay
+    #[command(
+        after_help = "Example:\n  conclave heal\n\nRun it on the device that you have. What was stolen before opens nothing that is said after."
+    )]
+    Heal,
     /// Send a message and return once the relay holds it
     #[command(
         after_help = "Examples:\n  conclave send sean \"Meet at nine\"\n  echo \"Meet at nine\" | conclave send Trip -\n\nWith no answer from the relay in time the message stays queued (exit 75): the next command sends it."
@@ -298,6 +303,7 @@ mod tests {
             "conclave --data DIR send GROUP -- --TEXT",
             "conclave --data DIR read WHO --new --limit 5 --follow --json",
             "conclave --data DIR sync",
+            "conclave --data DIR heal --json",
             "conclave --data DIR doctor --json",
             "conclave --data DIR request list --json",
             "conclave --data DIR request accept WHO --json",

@@ -4,6 +4,7 @@ mod account;
 mod contacts;
 mod conversations;
 mod groups;
+mod healing;
 mod links;
 mod messages;
 mod requests;

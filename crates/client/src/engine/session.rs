@@ -10,14 +10,14 @@ use super::inbox::AT_ONCE;
 use super::seats::Seats;
 use crate::clock::check_reach;
 use crate::directory::{Reach, answer_fault};
-use crate::store::Store;
 use crate::store::meta::Fact;
 use crate::store::relays::RelayFacts;
+use crate::store::{Store, Tx};
 use crate::transport::{Address, Link, Push};
 use crate::{ClientError, Result};
 use conclave_protocol::GroupId;
 use conclave_protocol::identity::Account;
-use conclave_protocol::session::{Publication, Stock, replenish};
+use conclave_protocol::session::{Publication, Stock, replenish, retire_all};
 use conclave_wire::auth::login_bytes;
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
@@ -194,7 +194,13 @@ impl<'s> Session<'s> {
         let have =
             Stock { one_time_prekeys: stock.one_time_prekeys as usize, join_keys: stock.join_keys as usize };
         let step = self.store.step(move |tx| {
+            let wanted = tx.number(Fact::KeysWanted)?;
+            let replace = wanted > tx.number(Fact::KeysReplaced)?;
             let (list, publication) = tx.protocol(|cx| {
+                if replace {
+                    // Anew at each try: of one whose answer is lost nobody knows what came through.
+                    retire_all(cx)?;
+                }
                 let mut account = Account::load(cx)?;
                 account.renew_list(cx)?;
                 let list = account.device_list();
@@ -202,9 +208,9 @@ impl<'s> Session<'s> {
             })?;
             let version = crate::store::messages::signed(list.version());
             let newer = (tx.number(Fact::ListPublished)? < version).then(|| list.signed_bytes().to_vec());
-            Ok((newer, version, publication))
+            Ok((newer, version, publication, wanted))
         });
-        let (list, version, publication) = step.await?;
+        let (list, version, publication, wanted) = step.await?;
         if list.is_none() && publication.is_none() {
             return Ok(());
         }
@@ -212,7 +218,11 @@ impl<'s> Session<'s> {
         let publish = v1::Publish { device_list: list.unwrap_or_default().into(), keys };
         match self.link.ask(Request::Publish(publish)).await {
             Ok(Body::Stock(_)) => {
-                self.store.step(move |tx| tx.set_number(Fact::ListPublished, version)).await
+                let note = move |tx: &Tx| {
+                    tx.set_number(Fact::KeysReplaced, wanted)?;
+                    tx.set_number(Fact::ListPublished, version)
+                };
+                self.store.step(note).await
             }
             Ok(_) => Err(answer_fault()),
             Err(error) => Err(error),

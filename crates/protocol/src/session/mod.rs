@@ -22,7 +22,7 @@ pub use bundle::{
 };
 pub use inbox::{inbox_open, inbox_seal};
 pub use prekeys::{
-    Freshness, JoinSecret, Publication, Stock, forget_join_key, freshness, join_secret, replenish,
+    Freshness, JoinSecret, Publication, Stock, forget_join_key, freshness, join_secret, replenish, retire_all,
 };
 pub(crate) use prekeys::{fresh_join_key, join_key_package};
 

@@ -51,6 +51,27 @@ pub struct Publication {
     pub join_keys: Vec<Vec<u8>>,
 }
 
+/// Retires every secret behind what this device has published: the next [`replenish`] makes all of it anew, and so many
+/// one-time keys that none of the old ones stays in the directory. What is on its way to the old ones opens until they are
+/// deleted.
+pub fn retire_all(cx: &mut Context) -> Result<()> {
+    let now = cx.now;
+    for (id, mut generation) in all::<Generation>(Row::SignedPrekey, cx)? {
+        generation.retired = generation.retired.or(Some(now));
+        save(cx.vault, &id_key(Row::SignedPrekey, id), &generation)?;
+    }
+    for (id, mut stored) in all::<StoredJoinKey>(Row::JoinKey, cx)? {
+        stored.retired = stored.retired.or(Some(now));
+        save(cx.vault, &id_key(Row::JoinKey, id), &stored)?;
+    }
+    for (id, mut secret) in all::<OneTimeSecret>(Row::OneTimePrekey, cx)? {
+        // At the end of its lifetime from now on: only the grace is left to it.
+        secret.made = secret.made.min(Timestamp(now.0.saturating_sub(LIFETIME)));
+        save(cx.vault, &id_key(Row::OneTimePrekey, id), &secret)?;
+    }
+    Ok(())
+}
+
 /// How fresh the secrets are that this device holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Freshness {
@@ -198,7 +219,9 @@ fn top_up_prekeys(account: &Account, have: usize, cx: &mut Context) -> Result<Ve
 
 fn top_up_join_keys(account: &Account, have: usize, cx: &mut Context) -> Result<Vec<Vec<u8>>> {
     let stored = all::<StoredJoinKey>(Row::JoinKey, cx)?;
-    let is_fresh = |key: &StoredJoinKey| key.kind == JoinKind::OneTime && cx.now < key.made.plus(STALE);
+    let is_fresh = |key: &StoredJoinKey| {
+        key.kind == JoinKind::OneTime && key.retired.is_none() && cx.now < key.made.plus(STALE)
+    };
     let fresh = stored.iter().filter(|(_, key)| is_fresh(key)).count();
     (0..missing(have, fresh)).map(|_| make_join_key(account, JoinKind::OneTime, cx)).collect()
 }

@@ -89,6 +89,30 @@ fn the_bundle_rotates_weekly_and_old_secrets_serve_for_the_retention() {
 }
 
 #[test]
+fn keys_retired_at_once_are_all_replaced_still_open_and_are_deleted_after_the_grace() {
+    let (mut mike, sean) = (Device::new("mike", 1), Device::new("sean", 2));
+    let rows = [Row::SignedPrekey, Row::OneTimePrekey, Row::JoinKey];
+    let old = mike.published.clone();
+    let (join, inbox) = (join_key(&mike, &old.join_keys[0]).id(), mike.bundle());
+    let mut other = sean;
+    let letter = other.bench.step(|cx| inbox_seal(&inbox, b"on its way", cx)).unwrap();
+    mike.bench.step(retire_all).unwrap();
+    let new = mike.replenish(full()).unwrap();
+    assert!(new.bundle.is_some() && new.last_resort_join_key.is_some());
+    // So many that a relay which keeps 100 of a kind has none of the old ones left.
+    assert_eq!((new.one_time_prekeys.len(), new.join_keys.len()), (100, 100));
+    assert_eq!(mike.replenish(full()), None, "the new ones count");
+    assert!(join_secret(join, &mut mike.bench.cx()).is_ok());
+    let (account, opened) = (&mike.account, b"on its way".as_slice());
+    assert_eq!(mike.bench.step(|cx| inbox_open(account, &letter, cx)).unwrap().as_slice(), opened);
+    mike.bench.now = mike.bench.now.plus(52 * DAY);
+    mike.replenish(full());
+    assert!(join_secret(join, &mut mike.bench.cx()).is_err());
+    assert_eq!(rows.map(|row| mike.rows_under(row) >= 1), [true; 3]);
+    assert!(mike.rows_under(Row::OneTimePrekey) <= 100 && mike.rows_under(Row::JoinKey) <= 102);
+}
+
+#[test]
 fn an_expired_bundle_prekey_or_join_key_is_refused() {
     let device = Device::new("mike", 1);
     let (peer, published) = (device.peer(), &device.published);

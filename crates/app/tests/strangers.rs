@@ -104,8 +104,17 @@ fn a_group_is_renamed_healed_and_given_another_administrator() {
         members.iter().find(|one| one["handle"] == *of.handle).unwrap()["heals"][0]["healed_at"].clone()
     };
     assert!(healed_at(&mike).as_str().unwrap().ends_with('Z') && healed_at(&sean).is_null());
+    let until = after["exposed_until"].as_str().unwrap();
+    assert!(
+        until.ends_with('Z') && after["members"][0]["heals"][0]["exposed_until"].as_str().unwrap() <= until
+    );
+    let said = mike.ok(&["group", "info", "Mine"]);
+    assert!(said.contains(&format!("a thief of one device reads until {until}")), "{said}");
+    let all: serde_json::Value = serde_json::from_str(&mike.ok(&["heal", "--json"])).unwrap();
+    assert!(all["keys_replaced"] == true && all["groups"][0]["healed"] == true, "{all}");
+    assert_eq!(info(&mike)["epoch"].as_u64().unwrap(), before + 2);
     let listed: serde_json::Value = serde_json::from_str(&mike.ok(&["group", "list", "--json"])).unwrap();
-    assert_eq!(listed["members"], after["members"], "the same wherever a group is shown");
+    assert_eq!(listed["members"], info(&mike)["members"], "the same wherever a group is shown");
     sean.fails(1, &["group", "remove", id.trim(), "mike"]);
     mike.ok(&["group", "role", id.trim(), "sean", "administrator"]);
     sean.ok(&["sync"]);

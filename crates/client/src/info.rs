@@ -51,6 +51,10 @@ pub struct GroupInfo {
     pub direct: bool,
     /// `member`, `request`, `declined`, `left` or `removed`.
     pub state: String,
+    /// Until when, at worst, somebody who has copied one device's keys reads what is said: the latest `exposed_until` of
+    /// a device, in milliseconds since 1970. `None`: one of them is overdue, and there is no bound until it is heard of
+    /// or taken out; or this account is not in the group.
+    pub exposed_until: Option<i64>,
     /// Everybody in it.
     pub members: Vec<MemberInfo>,
 }
@@ -79,6 +83,12 @@ pub struct HealInfo {
     pub device: String,
     /// In milliseconds since 1970, by the relay's clock (own heals by the own one). `None`: none since this account is in.
     pub healed_at: Option<i64>,
+    /// When it will have healed again if it is online all the time, in milliseconds since 1970: two and a half times the
+    /// time after which one heals that speaks, counted from its last heal, or since it, or this account, is in. Whoever
+    /// has copied its keys reads until then. `None`: that is past, so it is not online, and nothing bounds it.
+    pub exposed_until: Option<i64>,
+    /// For two weeks it has neither healed nor has its person said anything.
+    pub idle: bool,
 }
 
 /// What came of healing everything.

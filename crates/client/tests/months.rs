@@ -247,6 +247,47 @@ async fn a_device_that_stays_online_wakes_for_its_heal() {
     stays.abort();
 }
 
+#[tokio::test]
+async fn how_long_a_thief_reads_is_stated_and_has_no_bound_while_a_device_is_away() {
+    const HOUR: i64 = 60 * 60_000;
+    let years = Years::begin().await;
+    let [mike, sean, steve] = years.trip(Scheme::SenderKeys).await;
+    let info = mike.group_info("Trip").await.unwrap();
+    let healed = heals(&mike).await[0].unwrap();
+    let of = |info: &conclave_client::GroupInfo, name: &str| {
+        info.members.iter().find(|one| one.handle.starts_with(name)).unwrap().heals[0].clone()
+    };
+    assert_eq!(
+        of(&info, "mike").exposed_until,
+        Some(healed + 5 * HOUR / 2),
+        "twice an hour, and half of one"
+    );
+    let until = info.exposed_until.unwrap();
+    assert_eq!(Some(until), info.members.iter().map(|one| one.heals[0].exposed_until).max().unwrap());
+    assert!(
+        of(&info, "sean").exposed_until > of(&info, "mike").exposed_until,
+        "counted from when he came in"
+    );
+    years.clock.minutes(120);
+    done(mike.heal("Trip", PATIENCE).await);
+    done(sean.heal("Trip", PATIENCE).await);
+    years.clock.minutes(60);
+    sync(&mike).await;
+    let info = mike.group_info("Trip").await.unwrap();
+    assert_eq!((info.exposed_until, of(&info, "steve").exposed_until), (None, None), "steve is away");
+    assert!(of(&info, "sean").exposed_until.is_some() && !of(&info, "steve").idle);
+    years.clock.days(15);
+    let info = mike.group_info("Trip").await.unwrap();
+    assert!(of(&info, "steve").idle && of(&info, "sean").idle);
+    for one in [&steve, &sean, &mike] {
+        sync(one).await;
+        say(one, "Trip", "here").await;
+    }
+    sync(&mike).await;
+    let info = mike.group_info("Trip").await.unwrap();
+    assert!(info.exposed_until.is_some() && !of(&info, "steve").idle, "heard of again");
+}
+
 async fn longer_than_kept(scheme: Scheme) {
     let years = Years::begin().await;
     let [mike, sean, steve] = years.trip(scheme).await;

@@ -1,6 +1,6 @@
 //! `conclave group …`.
 
-use conclave_client::{Client, GroupInfo, Outcome, Role};
+use conclave_client::{Client, GroupInfo, HealInfo, Outcome, Role};
 
 use crate::failure::{Exit, Failure};
 use crate::grammar::{GroupCommand, RoleName, SchemeName};
@@ -63,23 +63,42 @@ fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
         let you = if member.you { "  (you)" } else { "" };
         output::line(&format!("  {}  {}{you}", member.handle, member.role))?;
         for heal in &member.heals {
-            let when = heal.healed_at.map(|at| format!("healed {}", output::rfc3339(at)));
-            output::line(&format!("    {}", when.as_deref().unwrap_or("has not healed since you are in")))?;
+            output::line(&format!("    {}", healed(heal)))?;
         }
     }
-    Ok(())
+    if group.state != "member" {
+        return Ok(());
+    }
+    let until = group.exposed_until.map(output::rfc3339);
+    let until = until.as_deref().unwrap_or("a device that is overdue is heard of, or taken out");
+    output::line(&format!("  at worst, a thief of one device reads until {until}"))
+}
+
+/// What is known of a device's heals, in words.
+fn healed(heal: &HealInfo) -> String {
+    let when = heal.healed_at.map(|at| format!("healed {}", output::rfc3339(at)));
+    let when = when.unwrap_or_else(|| "has not healed since you are in".to_owned());
+    match (heal.exposed_until, heal.idle) {
+        (Some(until), _) => format!("{when}; does again by {}", output::rfc3339(until)),
+        (None, false) => format!("{when}; overdue, so not online"),
+        (None, true) => format!("{when}; not heard of for two weeks: ask, or remove it"),
+    }
 }
 
 /// The group as scripts read it: instants as everywhere.
 fn json(group: &GroupInfo) -> Result<(), Failure> {
     let mut value = output::value(group)?;
+    let instant = |at: Option<&mut serde_json::Value>| {
+        if let Some((at, unix_ms)) = at.and_then(|at| at.as_i64().map(|unix_ms| (at, unix_ms))) {
+            *at = output::rfc3339(unix_ms).into();
+        }
+    };
+    instant(value.get_mut("exposed_until"));
     let members = value.get_mut("members").and_then(serde_json::Value::as_array_mut);
     for member in members.into_iter().flatten() {
         let heals = member.get_mut("heals").and_then(serde_json::Value::as_array_mut);
-        for at in heals.into_iter().flatten().filter_map(|heal| heal.get_mut("healed_at")) {
-            if let Some(unix_ms) = at.as_i64() {
-                *at = output::rfc3339(unix_ms).into();
-            }
+        for heal in heals.into_iter().flatten() {
+            ["healed_at", "exposed_until"].into_iter().for_each(|name| instant(heal.get_mut(name)));
         }
     }
     output::json(&value)

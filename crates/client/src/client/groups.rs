@@ -5,14 +5,18 @@ use super::contacts::known;
 use super::conversations::{Target, found};
 use crate::info::{GroupInfo, HealInfo, MemberInfo, Outcome};
 use crate::store::Tx;
-use crate::store::conversations::Conversation;
+use crate::store::conversations::{Conversation, State};
 use crate::store::messages::signed;
 use crate::store::outbox::What;
 use crate::{ClientError, Result};
 use conclave_protocol::group::{Group, Intent, Role, Scheme};
 use conclave_protocol::identity::Account;
-use conclave_protocol::{GroupId, Misuse, PersonId};
+use conclave_protocol::{GroupId, Misuse, PersonId, Timestamp};
+use std::collections::HashMap;
 use std::time::Duration;
+
+/// Of a device that was not heard of for so long, the person is told.
+pub(crate) const IDLE: u64 = 14 * Timestamp::DAY;
 
 impl Client {
     /// Makes a group of this person alone.
@@ -179,20 +183,34 @@ impl Client {
 fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
     let own = *tx.protocol(Account::load)?.person();
     let group = tx.protocol(|cx| Group::load(&conversation.group, cx))?;
-    let healed = tx.protocol(|cx| group.healed(cx))?;
-    let heals = |person: PersonId| {
-        let own = healed.iter().filter(move |healed| healed.person == person);
-        own.map(|healed| HealInfo {
+    let mut heals = Vec::new();
+    let all = tx.protocol(|cx| group.healed(cx))?;
+    // Only where it matters: it goes through all messages.
+    let said = match all.iter().any(|healed| tx.now >= healed.since.plus(IDLE)) {
+        true => tx.last_said(&conversation.group)?,
+        false => HashMap::new(),
+    };
+    for healed in all {
+        let heard = said.get(&healed.person).map_or(healed.since, |said| healed.since.max(*said));
+        let known = HealInfo {
             device: healed.device.to_string(),
             healed_at: healed.at.map(|at| signed(at.0)),
-        })
+            exposed_until: (healed.next >= tx.now).then(|| signed(healed.next.0)),
+            idle: tx.now >= heard.plus(IDLE),
+        };
+        heals.push((healed.person, known));
+    }
+    let member_now = conversation.state == State::Member;
+    let until: Option<Vec<_>> = heals.iter().map(|(_, heal)| heal.exposed_until).collect();
+    let heals_of = |person: PersonId| {
+        heals.iter().filter(move |(of, _)| *of == person).map(|(_, heal)| heal.clone()).collect()
     };
     let member = |one: conclave_protocol::group::PersonView| MemberInfo {
         handle: one.handle.to_string(),
         person: one.person.to_string(),
         role: if one.role == Role::Administrator { "administrator" } else { "member" }.to_owned(),
         devices: one.devices,
-        heals: heals(one.person).collect(),
+        heals: heals_of(one.person),
         you: one.person == own,
     };
     Ok(GroupInfo {
@@ -203,6 +221,7 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
         epoch: group.epoch(),
         direct: conversation.direct.is_some(),
         state: conversation.state.as_str().to_owned(),
+        exposed_until: until.filter(|_| member_now).and_then(|until| until.into_iter().max()),
         members: group.people().map(member).collect(),
     })
 }

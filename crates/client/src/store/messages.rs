@@ -1,11 +1,12 @@
 //! What was said, in the order of the channels. A message is kept once, whatever the relay repeats.
 
 use super::Tx;
-use super::conversations::Conversation;
+use super::conversations::{Conversation, id};
 use crate::Result;
 use crate::info::{ConversationRef, Message};
-use conclave_protocol::{GroupId, MessageId, PersonId};
+use conclave_protocol::{GroupId, MessageId, PersonId, Timestamp};
 use rusqlite::{Row, params};
+use std::collections::HashMap;
 
 /// A message to be kept.
 pub(crate) struct NewMessage<'a> {
@@ -26,6 +27,16 @@ pub(crate) struct NewMessage<'a> {
 pub(crate) const TEXT: u16 = 1;
 
 impl Tx<'_> {
+    /// When each person last said something in a group, by the relay's clock. Goes through all that was said there.
+    pub(crate) fn last_said(&self, group: &GroupId) -> Result<HashMap<PersonId, Timestamp>> {
+        let sql = "SELECT person, max(received_at) FROM messages WHERE grp = ?1 GROUP BY person";
+        let mut query = self.db.prepare_cached(sql)?;
+        let read = |row: &rusqlite::Row| {
+            Ok((id(row, 0).map(PersonId)?, Timestamp(row.get::<_, i64>(1)?.unsigned_abs())))
+        };
+        Ok(query.query_map([group.as_bytes()], read)?.collect::<Result<_, _>>()?)
+    }
+
     /// Keeps a message; `false` if it was kept before.
     pub(crate) fn add_message(&self, message: &NewMessage) -> Result<bool> {
         let sql =

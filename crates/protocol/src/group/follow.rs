@@ -337,9 +337,14 @@ impl Group {
         for device in gone.iter().filter(|device| after.leaf(**device).is_some()) {
             retire(*device, cx)?;
         }
+        let is_new = |leaf: &&Leaf| self.roster.leaf_by_seat(leaf.seat).is_none();
+        let come: Vec<_> = after.leaves().filter(is_new).map(|leaf| leaf.device).collect();
         self.move_to(after, cx)?;
         for device in &gone {
             self.forget_heal(device, cx)?;
+        }
+        for device in &come {
+            self.note_added(device, at, cx)?;
         }
         if let Some(renewed) = &commit.body.draft.leaf {
             self.note_heal(&renewed.device, at, cx)?;

@@ -21,6 +21,12 @@ pub struct Healed {
     pub device: DeviceId,
     /// When it healed last, by the relay's clock; its own heals by its own. `None`: not since this device is in.
     pub at: Option<Timestamp>,
+    /// The last instant at which its secrets were known to be fresh: its heal, or when it came in, or when this device
+    /// did.
+    pub since: Timestamp,
+    /// When it will have healed next if it is online all the time, whether or not it speaks: twice the time between two
+    /// heals after `since`, and half of it more.
+    pub next: Timestamp,
 }
 
 impl Group {
@@ -29,9 +35,14 @@ impl Group {
         let members = self.roster.body().members.iter();
         let devices =
             members.flat_map(|member| member.leaves.iter().map(|leaf| (member.person, leaf.device)));
+        let joined: Option<Timestamp> = load(cx.vault, &self.row(Row::Healed))?;
+        let within = self.heal_every().saturating_mul(5) / 2;
         devices
             .map(|(person, device)| {
-                Ok(Healed { person, device, at: load(cx.vault, &healed_row(&self.id, &device))? })
+                let at = load(cx.vault, &healed_row(&self.id, &device))?;
+                let added: Option<Timestamp> = load(cx.vault, &added_row(&self.id, &device))?;
+                let since = at.or(added).or(joined).unwrap_or(cx.now);
+                Ok(Healed { person, device, at, since, next: since.plus(within) })
             })
             .collect()
     }
@@ -69,7 +80,13 @@ impl Group {
     }
 
     pub(super) fn forget_heal(&self, device: &DeviceId, cx: &mut Context) -> Result<()> {
+        cx.vault.delete(&added_row(&self.id, device))?;
         Ok(cx.vault.delete(&healed_row(&self.id, device))?)
+    }
+
+    /// A device has come in, or come in again, at a leaf that it has not healed.
+    pub(super) fn note_added(&self, device: &DeviceId, at: Timestamp, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &added_row(&self.id, device), &at)
     }
 
     /// This device is in from now on, at a leaf that it has not healed; what it knew of others may be out of date.
@@ -81,4 +98,8 @@ impl Group {
 
 fn healed_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
     key(Row::Healed, &[group.as_bytes(), device.as_bytes()])
+}
+
+fn added_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
+    key(Row::Healed, &[group.as_bytes(), device.as_bytes(), &[1]])
 }

@@ -6,6 +6,7 @@
 use crate::codec::{self, Decode, Encode};
 use crate::{Context, Error, PeerFault, Result};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// The store failed; the transaction must be rolled back.
@@ -127,16 +128,17 @@ pub(crate) fn delete_all(vault: &mut dyn Vault, prefix: &[u8]) -> Result<()> {
 /// A vault in memory, for tests and simulations. `Clone` is a snapshot: restoring one is restoring a backup.
 #[derive(Clone, Default)]
 pub struct MemoryVault {
-    rows: BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>,
+    /// Snapshots share values: a value is replaced, never changed.
+    rows: BTreeMap<Vec<u8>, Arc<Zeroizing<Vec<u8>>>>,
 }
 
 impl Vault for MemoryVault {
     fn get(&self, key: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, VaultError> {
-        Ok(self.rows.get(key).cloned())
+        Ok(self.rows.get(key).map(|value| value.as_ref().clone()))
     }
 
     fn put(&mut self, key: &[u8], value: &[u8]) -> Result<(), VaultError> {
-        self.rows.insert(key.to_vec(), Zeroizing::new(value.to_vec()));
+        self.rows.insert(key.to_vec(), Arc::new(Zeroizing::new(value.to_vec())));
         Ok(())
     }
 
@@ -147,7 +149,7 @@ impl Vault for MemoryVault {
 
     fn scan(&self, prefix: &[u8]) -> Result<Vec<Found>, VaultError> {
         let rows = self.rows.range(prefix.to_vec()..).take_while(|(key, _)| key.starts_with(prefix));
-        Ok(rows.map(|(key, value)| Found { key: key.clone(), value: value.clone() }).collect())
+        Ok(rows.map(|(key, value)| Found { key: key.clone(), value: value.as_ref().clone() }).collect())
     }
 }
 

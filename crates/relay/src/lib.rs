@@ -24,5 +24,6 @@ mod tls;
 
 pub use backup::{Backup, backup};
 pub use config::{Clock, Config, Limits, Rate, Registration, SystemClock, Tls};
+pub use connection::Direct;
 pub use error::RelayError;
 pub use serve::{Running, serve};

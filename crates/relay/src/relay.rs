@@ -99,20 +99,14 @@ impl Relay {
             Ok(outcomes) => outcomes.into_iter().next(),
             Err(error) => return failed(&error),
         };
-        match outcome {
-            Some(Outcome::Posted(accepted)) => {
-                if !accepted.repeated {
-                    tracing::debug!(channel = self.tags.of(post.channel.as_ref()), accepted.entry, "posted");
-                    self.hub.publish(post.channel, Recent::new(&post, &accepted));
-                    post.letters.iter().for_each(|(device, _)| self.hub.letter(device));
-                }
-                let v1_posted = v1::Posted { entry: accepted.entry, turn: accepted.turn, at: accepted.at };
-                Body::Posted(v1_posted)
-            }
-            Some(Outcome::Stale { turn, head }) => Body::Stale(v1::Stale { turn, head }),
-            Some(Outcome::Refused(refusal)) => Body::Refused(refusal_frame(&refusal)),
-            _ => Body::Refused(v1::Refused::new(Code::Unavailable)),
+        if let Some(Outcome::Posted(accepted)) = &outcome
+            && !accepted.repeated
+        {
+            tracing::debug!(channel = self.tags.of(post.channel.as_ref()), accepted.entry, "posted");
+            self.hub.publish(post.channel, Recent::new(&post, accepted));
+            post.letters.iter().for_each(|(device, _)| self.hub.letter(device));
         }
+        post_frame(outcome.as_ref())
     }
 
     /// Stores the cursors that came in; returns whether it worked.
@@ -135,6 +129,18 @@ impl Relay {
 /// The answer where the storage failed.
 pub(crate) fn failed(error: &StorageError) -> Body {
     Body::Refused(v1::Refused::new(error.code()))
+}
+
+/// What answers a post.
+pub(crate) fn post_frame(outcome: Option<&Outcome>) -> Body {
+    match outcome {
+        Some(Outcome::Posted(accepted)) => {
+            Body::Posted(v1::Posted { entry: accepted.entry, turn: accepted.turn, at: accepted.at })
+        }
+        Some(Outcome::Stale { turn, head }) => Body::Stale(v1::Stale { turn: *turn, head: *head }),
+        Some(Outcome::Refused(refusal)) => Body::Refused(refusal_frame(refusal)),
+        _ => Body::Refused(v1::Refused::new(Code::Unavailable)),
+    }
 }
 
 pub(crate) fn refusal_frame(refusal: &Refusal) -> v1::Refused {

@@ -4,6 +4,7 @@
 //! Not here: the single requests (`requests`, `people`, `post`), which entries are next
 //! (`follow`).
 
+mod direct;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
@@ -30,6 +31,7 @@ use crate::data::random;
 use crate::hub::Mailbox;
 use crate::limits::Bucket;
 use crate::relay::Relay;
+pub use direct::Direct;
 use follow::Follow;
 
 /// Frames waiting for a slow socket; pushes are at most some 400 KiB each.

@@ -184,7 +184,7 @@ impl Connection {
     }
 }
 
-fn keys(keys: v1::PublishedKeys) -> Answer<KeysOp> {
+pub(super) fn keys(keys: v1::PublishedKeys) -> Answer<KeysOp> {
     check_size(&keys.bundle, limits::BUNDLE_BYTES)?;
     check_size(&keys.last_resort_join_key, limits::KEY_BYTES)?;
     if keys.one_time_prekeys.len().max(keys.join_keys.len()) > limits::ONE_TIME_KEYS {

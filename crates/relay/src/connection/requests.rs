@@ -147,7 +147,7 @@ impl Connection {
     }
 }
 
-fn seat_ask(cursor: &v1::SeatCursor) -> Answer<SeatAsk> {
+pub(super) fn seat_ask(cursor: &v1::SeatCursor) -> Answer<SeatAsk> {
     Ok(SeatAsk {
         channel: ChannelId::try_from(&cursor.channel).map_err(malformed)?,
         seat: SeatId::try_from(&cursor.seat).map_err(malformed)?,
@@ -156,7 +156,7 @@ fn seat_ask(cursor: &v1::SeatCursor) -> Answer<SeatAsk> {
     })
 }
 
-fn seat_state(ask: &SeatAsk, standing: SeatStanding) -> v1::SeatState {
+pub(super) fn seat_state(ask: &SeatAsk, standing: SeatStanding) -> v1::SeatState {
     let (last_post, last_hash, last_entry) = match standing.last {
         Some((number, hash, entry)) => (number, Bytes::copy_from_slice(&hash), entry),
         None => Default::default(),
@@ -174,7 +174,7 @@ fn seat_state(ask: &SeatAsk, standing: SeatStanding) -> v1::SeatState {
 }
 
 /// A new secret: of its exact size. It is kept hashed.
-fn token(bytes: &Bytes) -> Answer<Hash> {
+pub(super) fn token(bytes: &Bytes) -> Answer<Hash> {
     if bytes.len() == limits::TOKEN_BYTES { Ok(hash(bytes)) } else { Err(refused(Code::Malformed)) }
 }
 
@@ -182,7 +182,7 @@ pub(super) fn hash(bytes: &Bytes) -> Hash {
     post::sha256(bytes)
 }
 
-fn done() -> Body {
+pub(super) fn done() -> Body {
     Body::Done(v1::Done {})
 }
 

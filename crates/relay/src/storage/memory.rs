@@ -17,6 +17,12 @@ use super::{EntriesAsk, Op, Outcome, SeatAsk, SeatStanding, Storage, Waiting, ch
 pub(crate) struct MemoryStorage(Arc<Mutex<Maps>>);
 
 impl MemoryStorage {
+    /// A copy that goes its own way.
+    pub(crate) fn snapshot(&self) -> Self {
+        let maps = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self(Arc::new(Mutex::new(maps)))
+    }
+
     fn with<T: Send + 'static>(&self, act: impl FnOnce(&mut Maps) -> Result<T>) -> Waiting<T> {
         let result = act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
         Box::pin(std::future::ready(result))
@@ -53,7 +59,7 @@ impl Storage for MemoryStorage {
     }
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Maps {
     channels: BTreeMap<i64, ChannelRow>,
     channel_keys: HashMap<ChannelId, i64>,

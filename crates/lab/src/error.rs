@@ -24,6 +24,9 @@ pub enum LabError {
     /// A peer's database failed.
     #[error("a database failed: {0}")]
     Sql(#[from] rusqlite::Error),
+    /// A simulated device crashed: what it had in memory is gone.
+    #[error("a simulated device crashed")]
+    Crashed,
     /// Something answered what it should not have.
     #[error("{0}")]
     Unexpected(String),

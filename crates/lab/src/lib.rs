@@ -1,4 +1,5 @@
-//! The laboratory: what the schemes cost, what a relay and a client carry, measured beside peers in one run.
+//! The laboratory: what the schemes cost, what a relay and a client carry, measured beside peers in one run; and what a thief
+//! of keys reads, in a simulation.
 //!
 //! Nothing imports it. It measures through the doors that everybody uses; what is faster inside is no concern of its own.
 
@@ -12,5 +13,6 @@ pub mod peers;
 pub mod people;
 pub mod report;
 pub mod room;
+pub mod simulator;
 
 pub use error::{LabError, Result};

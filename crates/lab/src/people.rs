@@ -38,10 +38,9 @@ impl Person {
     /// Makes an account and its first keys.
     pub fn new(name: &str) -> Result<Self> {
         let mut vault = CountingVault::default();
-        let handle = Handle::parse(&format!("{name}@lab"))?;
-        let account = step(&mut vault, |cx| Account::create(handle, cx))?;
-        let published = step(&mut vault, |cx| replenish(&account, Stock::default(), cx))?;
-        Ok(Self { vault, account, published: published.unwrap_or_default() })
+        let mut rng = UnwrapErr(SysRng);
+        let (account, published) = enrol(name, &mut Context { vault: &mut vault, rng: &mut rng, now: NOW })?;
+        Ok(Self { vault, account, published })
     }
 
     /// Runs a step of the protocol.
@@ -75,6 +74,13 @@ impl Person {
             start(account, peer, 1, &bundle, Some(&one_time), cx)
         })
     }
+}
+
+/// A new account with its first keys.
+pub fn enrol(name: &str, cx: &mut Context) -> Result<(Account, Publication)> {
+    let account = Account::create(Handle::parse(&format!("{name}@lab"))?, cx)?;
+    let published = replenish(&account, Stock::default(), cx)?;
+    Ok((account, published.unwrap_or_default()))
 }
 
 /// Random bytes from the system, as the client takes them.

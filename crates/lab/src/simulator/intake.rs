@@ -4,7 +4,7 @@ use super::device::{Device, Disk, Joining, Wish};
 use crate::{LabError, Result};
 use conclave_protocol::content::Content;
 use conclave_protocol::group::{
-    Body, Entry, Intent, Joining as UnderWay, Letter, Received, SeatChange, open_letter,
+    Blobs, Body, Entry, Intent, Joined, Joining as UnderWay, Letter, Received, SeatChange, open_letter,
 };
 use conclave_protocol::{SeatId, Timestamp};
 use conclave_wire::v1::{self, seat_change::Change, server_frame};
@@ -128,9 +128,14 @@ fn join(disk: &mut Disk, rng: &mut ChaCha20Rng, joining: Joining, entry: &v1::En
     let under_way = disk.run(rng, now, |_, cx| UnderWay::load(joining.seat, cx))?;
     let mut under_way = under_way.ok_or_else(|| LabError::unexpected("no joining under way"))?;
     let entered = disk.run(rng, now, |account, cx| {
-        under_way.receive(account, &as_protocol(entry, &joining.seat, &seats)?, cx)
+        // Groups are too small here for anything to lie apart.
+        under_way.receive(account, &as_protocol(entry, &joining.seat, &seats)?, &Blobs::default(), cx)
     })?;
-    if let Some((group, _)) = entered {
+    if let Joined::Needs(_) = entered {
+        return Err(LabError::unexpected("a welcome that lies apart"));
+    }
+    if let Joined::In(entered) = entered {
+        let (group, _) = *entered;
         let Joining { seat, token, .. } = joining;
         (disk.group, disk.seat, disk.token, disk.posts) = (Some(*group.id()), seat, token, 0);
         (disk.joining, disk.outgoing, disk.asked) = (None, None, None);

@@ -4,7 +4,7 @@
 use conclave_lab::simulator::{Deed, Weather, What, World};
 use conclave_protocol::group::{Intent, Scheme};
 
-const SCHEMES: [Scheme; 2] = [Scheme::Pairwise, Scheme::SenderKeys];
+const SCHEMES: [Scheme; 3] = Scheme::ALL;
 const MEMBERS: usize = 4;
 const MINUTE: u64 = 60_000;
 

@@ -143,6 +143,18 @@ pub enum Event {
         /// Why, in words.
         why: String,
     },
+    /// A device does not bring fresh secrets into a group in time: whoever has copied its keys reads on. Told once until
+    /// it does.
+    HealOverdue {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Whose device; the own handle for this one.
+        who: String,
+        /// Why it is known.
+        cause: LateHeal,
+    },
     /// The store seems to be an older copy: posts were made that it does not know.
     Restored {
         /// The group's id.
@@ -150,6 +162,17 @@ pub enum Event {
         /// Its local name.
         conversation: String,
     },
+}
+
+/// Why fresh secrets are late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum LateHeal {
+    /// For an hour this device's own do not get into the group, although the relay answers.
+    NotThrough,
+    /// Somebody's device speaks at more than twice the time after its last heal at which it should have healed first.
+    NotMade,
 }
 
 impl fmt::Display for Event {
@@ -197,6 +220,16 @@ impl fmt::Display for Event {
                 restored(f, conversation, *lost, *changes)
             }
             Self::TurnedAway { by, why } => write!(f, "{by} does not let you in by their link: {why}"),
+            Self::HealOverdue { conversation, cause: LateHeal::NotThrough, .. } => write!(
+                f,
+                "{conversation}: for an hour this device's fresh secrets do not get through although the relay answers; \
+                 who has copied its keys reads on; ask the relay's owner"
+            ),
+            Self::HealOverdue { conversation, who, cause: LateHeal::NotMade, .. } => write!(
+                f,
+                "{conversation}: a device of {who} speaks without having brought fresh secrets in time: its clock is \
+                 wrong, its heal was given up, or somebody else has its keys; ask them"
+            ),
             Self::Restored { conversation, .. } => {
                 write!(
                     f,

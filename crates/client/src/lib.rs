@@ -24,7 +24,7 @@ pub use conclave_protocol::group::{Role, Scheme};
 pub use conclave_protocol::{MessageId, Timestamp};
 pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine};
 pub use error::{ClientError, ExitClass};
-pub use event::Event;
+pub use event::{Event, LateHeal};
 pub use info::{
     AccountInfo, ContactInfo, ConversationRef, Delivery, Door, GroupHeal, GroupInfo, HealInfo, HealReport,
     InviteOptions, MemberInfo, Message, Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,

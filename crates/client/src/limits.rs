@@ -18,6 +18,7 @@ pub const ALL: &[Limit] = &[
     ("entries taken in by one transaction", engine::ENTRIES_AT_ONCE as u64, "entries"),
     ("requests of unknown people that wait", engine::REQUESTS as u64, "requests"),
     ("the longest pause between two tries to connect", engine::LONGEST_PAUSE.as_secs(), "seconds"),
+    ("an own heal that does not get through is told after", engine::HEAL_LATE / 60_000, "minutes"),
     ("a relay's answer is waited for", transport::PATIENCE.as_secs(), "seconds"),
     ("a relay may be silent", transport::SILENCE.as_secs(), "seconds"),
     ("pushes that wait to be taken in", transport::WAITING as u64, "bytes"),

@@ -5,7 +5,7 @@
 mod common;
 
 use common::*;
-use conclave_client::{Client, Event, Scheme, SystemClock};
+use conclave_client::{Client, Event, LateHeal, Scheme, SystemClock};
 use conclave_protocol::Timestamp;
 use conclave_relay::{Config, Running, serve};
 use std::sync::Arc;
@@ -59,8 +59,12 @@ impl Years {
     }
 
     async fn person(&self, name: &str) -> Client {
+        self.person_with(name, &self.clock).await
+    }
+
+    async fn person_with(&self, name: &str, clock: &Moved) -> Client {
         let (home, url) = (self.dir.path().join(name), format!("http://{}", self.relay.addr));
-        Client::create_at(&home, PASSPHRASE, name, &url, None, Arc::new(self.clock.clone())).await.unwrap()
+        Client::create_at(&home, PASSPHRASE, name, &url, None, Arc::new(clock.clone())).await.unwrap()
     }
 
     /// Three in a group; steve has heard of it, and has said something.
@@ -286,6 +290,37 @@ async fn how_long_a_thief_reads_is_stated_and_has_no_bound_while_a_device_is_awa
     sync(&mike).await;
     let info = mike.group_info("Trip").await.unwrap();
     assert!(info.exposed_until.is_some() && !of(&info, "steve").idle, "heard of again");
+}
+
+/// Of whose devices somebody was told that they speak without having healed.
+fn overdue(events: &[Event]) -> Vec<String> {
+    let late = |event: &Event| match event {
+        Event::HealOverdue { who, cause: LateHeal::NotMade, .. } => Some(who.clone()),
+        _ => None,
+    };
+    events.iter().filter_map(late).collect()
+}
+
+#[tokio::test]
+async fn a_device_that_speaks_without_having_healed_is_told_of_once_until_it_does() {
+    let years = Years::begin().await;
+    // The clock of sean stands still while those of the others go on, as that of a thief would who hides a heal.
+    let still = Moved::default();
+    let three =
+        [years.person("mike").await, years.person_with("sean", &still).await, years.person("steve").await];
+    common::trip(&three, Scheme::SenderKeys).await;
+    let [mike, sean, _] = three;
+    for _ in 0..2 {
+        done(sean.heal("Trip", PATIENCE).await);
+        years.clock.minutes(115);
+        say(&sean, "Trip", "late, as a clock may be").await;
+        assert!(overdue(&sync(&mike).await).is_empty());
+        years.clock.minutes(10);
+        say(&sean, "Trip", "too late").await;
+        assert_eq!(overdue(&sync(&mike).await).len(), 1);
+        say(&sean, "Trip", "and again").await;
+        assert!(overdue(&sync(&mike).await).is_empty(), "told once");
+    }
 }
 
 async fn longer_than_kept(scheme: Scheme) {

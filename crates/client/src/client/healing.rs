@@ -21,7 +21,7 @@ impl Client {
         let until = Instant::now() + wait;
         let (keys, wishes) = self.store.step(wish_all).await?;
         let mut groups = Vec::new();
-        for (id, name, wish) in wishes {
+        for Wished { id, name, wish } in wishes {
             let outcome = match self.wait_for(wish, until.saturating_duration_since(Instant::now())).await {
                 Ok(Outcome::Done) => Ok(()),
                 Ok(Outcome::Queued) => Err("queued".to_owned()),
@@ -38,8 +38,15 @@ impl Client {
     }
 }
 
+/// A group whose heal was wished for.
+struct Wished {
+    id: String,
+    name: String,
+    wish: i64,
+}
+
 /// Wishes for it: the number of the keys' wish, and the groups with theirs.
-fn wish_all(tx: &Tx) -> Result<(i64, Vec<(String, String, i64)>)> {
+fn wish_all(tx: &Tx) -> Result<(i64, Vec<Wished>)> {
     let keys = tx.number(Fact::KeysWanted)? + 1;
     tx.set_number(Fact::KeysWanted, keys)?;
     // Whoever is connected logs in again, and publishes what is missing.
@@ -54,7 +61,7 @@ fn wish_all(tx: &Tx) -> Result<(i64, Vec<(String, String, i64)>)> {
             continue;
         }
         let wish = tx.wish(&known.group, &What::Change(Intent::Heal), 0)?;
-        wishes.push((known.group.to_string(), known.name, wish));
+        wishes.push(Wished { id: known.group.to_string(), name: known.name, wish });
     }
     Ok((keys, wishes))
 }

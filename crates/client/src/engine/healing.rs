@@ -1,18 +1,42 @@
 //! Heals of groups in which this device says nothing. One that speaks heals before it does (`outbox`); one that is silent at
 //! twice that time and a little more by chance, and who has come in, as soon as it is online.
 
+use super::changes::{named, shown};
 use super::session::Session;
-use crate::Result;
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::heals::SPREAD;
 use crate::store::outbox::{Heal, What};
-use conclave_protocol::GroupId;
+use crate::{Event, LateHeal, Result};
+use bytes::Bytes;
 use conclave_protocol::group::{Group, Intent};
+use conclave_protocol::identity::Account;
+use conclave_protocol::{GroupId, SeatId, Timestamp};
+use conclave_wire::v1;
+use std::collections::{HashMap, HashSet};
+
+/// A relay that answers for so long had time to take a heal.
+const LONG_ENOUGH: u64 = 5 * 60_000;
 
 impl Session<'_> {
+    /// The groups where something waits, or is to be healed now.
+    pub(super) async fn groups_with_work(&self) -> Result<HashSet<GroupId>> {
+        let (relay, since) = (self.relay.id, self.since);
+        let look = move |tx: &Tx| {
+            let long = tx.now >= since.plus(LONG_ENOUGH);
+            let late = if long { tx.heals_late(&relay)? } else { Vec::new() };
+            Ok((tx.groups_with_wishes()?, tx.heals_now(&relay)?, late))
+        };
+        let (mut groups, due, late) = self.store.view(look).await?;
+        if !late.is_empty() {
+            self.store.step(move |tx| tell_late(tx, &late)).await?;
+        }
+        groups.extend(self.heal_in_silence(due).await?);
+        Ok(groups)
+    }
+
     /// Groups whose heal is due: those that are caught up get a wish for one. Gives these.
-    pub(super) async fn heal_in_silence(&self, due: Vec<GroupId>) -> Result<Vec<GroupId>> {
+    async fn heal_in_silence(&self, due: Vec<GroupId>) -> Result<Vec<GroupId>> {
         let caught_up = self.seats.caught_up();
         let stands = |group: &GroupId| caught_up.iter().any(|(_, here)| here == group);
         let due: Vec<_> =
@@ -22,6 +46,51 @@ impl Session<'_> {
         }
         let step = move |tx: &Tx| due.iter().try_for_each(|group| heal(tx, group)).map(|()| due);
         self.store.step(step).await
+    }
+}
+
+/// Own heals that do not get through: the person is told once, until one does.
+fn tell_late(tx: &Tx, late: &[GroupId]) -> Result<()> {
+    for group in late {
+        tx.set_heal_told(group)?;
+        let Some(conversation) = tx.conversation(group)? else { continue };
+        let who = tx.protocol(Account::load)?.handle().to_string();
+        let (id, conversation) = named(&conversation);
+        tx.tell(&Event::HealOverdue { id, conversation, who, cause: LateHeal::NotThrough })?;
+    }
+    Ok(())
+}
+
+/// Until when the devices of a group may speak after their last heals: good while nothing but messages is taken in.
+#[derive(Default)]
+pub(super) struct Allowed(HashMap<Bytes, Option<Timestamp>>);
+
+impl Allowed {
+    pub(super) fn forget(&mut self) {
+        self.0.clear();
+    }
+
+    /// Somebody's device said something. That it should have healed before, the person is told once until it does.
+    pub(super) fn look(&mut self, tx: &Tx, group: &Group, entry: &v1::Entry) -> Result<()> {
+        let until = match self.0.get(&entry.seat) {
+            Some(until) => *until,
+            None => {
+                let seat = SeatId::try_from(entry.seat.as_ref())?;
+                let until = tx.protocol(|cx| group.may_speak_until(&seat, cx))?;
+                self.0.insert(entry.seat.clone(), until);
+                until
+            }
+        };
+        if until.is_none_or(|until| entry.at <= until.0) {
+            return Ok(());
+        }
+        self.0.insert(entry.seat.clone(), None);
+        let seat = SeatId::try_from(entry.seat.as_ref())?;
+        let (person, conversation) =
+            (tx.protocol(|cx| group.note_late(&seat, cx))?, tx.conversation(group.id())?);
+        let (Some(person), Some(conversation)) = (person, conversation) else { return Ok(()) };
+        let (id, conversation) = named(&conversation);
+        tx.tell(&Event::HealOverdue { id, conversation, who: shown(tx, &person)?, cause: LateHeal::NotMade })
     }
 }
 
@@ -39,6 +108,7 @@ fn heal(tx: &Tx, group: &GroupId) -> Result<()> {
         return plan(tx, &loaded);
     }
     tx.put_heal_off(group)?;
+    tx.heal_is_tried(group)?;
     match tx.heal_of(group)? {
         Heal::None => tx.wish_beyond(group, &What::Change(Intent::Heal), 0).map(drop),
         Heal::Waits(_) | Heal::Failed => Ok(()),

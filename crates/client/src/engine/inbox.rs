@@ -4,6 +4,7 @@
 use super::changes::{end, named, shown, take_over};
 use super::doubts::{contradiction, no_group, void};
 use super::forms::{closes, seat_changes, seen};
+use super::healing::Allowed;
 use super::joining::take_first;
 use super::session::Session;
 use crate::store::Tx;
@@ -109,7 +110,7 @@ fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Re
     let mut progress = Progress { cursor: 0, joined: batch.joined, broken: false };
     let (mut messages, mut missing, mut opened, mut void) = (0, 0, false, false);
     // Between messages the group stays in hand: loading a large one costs more than opening a message.
-    let mut hand = None;
+    let (mut hand, mut allowed) = (None, Allowed::default());
     for entry in &batch.entries {
         let held = hand.take();
         let taken = tx.savepoint(|tx| match progress.joined {
@@ -119,6 +120,10 @@ fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Re
         match taken {
             Ok((taken, held)) => {
                 hand = held.filter(|_| taken == Taken::Message);
+                match &hand {
+                    Some(group) => allowed.look(tx, group, entry)?,
+                    None => allowed.forget(),
+                }
                 messages += u64::from(taken == Taken::Message);
                 missing += u64::from(taken == Taken::Missing);
                 void |= taken == Taken::Void;

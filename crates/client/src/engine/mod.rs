@@ -39,6 +39,7 @@ pub(crate) mod limits {
     pub(crate) use super::LONGEST_PAUSE;
     pub(crate) use super::inbox::AT_ONCE as ENTRIES_AT_ONCE;
     pub(crate) use super::letters::MOST_REQUESTS as REQUESTS;
+    pub(crate) use crate::store::heals::LATE as HEAL_LATE;
 }
 
 /// The first pause after a failure; each next one is twice as long.

@@ -58,10 +58,7 @@ impl Session<'_> {
         let now = Instant::now();
         self.held.retain(|_, hold| hold.until > now);
         let mut busy = false;
-        let relay = self.relay.id;
-        let look = move |tx: &Tx| Ok((tx.groups_with_wishes()?, tx.heals_now(&relay)?));
-        let (mut waiting, due) = self.store.view(look).await?;
-        waiting.extend(self.heal_in_silence(due).await?);
+        let waiting = self.groups_with_work().await?;
         for (seat, group) in self.seats.caught_up() {
             if self.held.contains_key(&group) || !waiting.contains(&group) {
                 continue;
@@ -288,6 +285,9 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         Err(ClientError::Protocol(ProtocolError::Misuse(Misuse::Stranded))) => return Ok(Sealed::NotNow),
         Err(error) => return Err(error),
     };
+    if matches!(wish.what, What::Change(Intent::Heal)) {
+        tx.heal_is_tried(&wish.group)?;
+    }
     let letters = std::mem::take(&mut post.letters);
     post.letters = keep_letters(tx, wish, &channel.relay, letters)?;
     let number = channel.posts + 1;

@@ -15,9 +15,9 @@ use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::{Address, Link, Push};
 use crate::{ClientError, Result};
-use conclave_protocol::GroupId;
 use conclave_protocol::identity::Account;
 use conclave_protocol::session::{Publication, Stock, replenish, retire_all};
+use conclave_protocol::{GroupId, Timestamp};
 use conclave_wire::auth::login_bytes;
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
@@ -41,6 +41,8 @@ pub(super) struct Session<'s> {
     pub(super) seats: Seats,
     /// Groups whose next post must wait.
     pub(super) held: HashMap<GroupId, Hold>,
+    /// Since when it serves, by the client's clock.
+    pub(super) since: Timestamp,
     /// The wish to be brought up to date that this connection fulfils once it is idle.
     wanted: i64,
 }
@@ -80,7 +82,8 @@ impl<'s> Session<'s> {
             store.step(move |tx| tx.set_away(&id, false)).await?;
         }
         let (reach, seats, held) = (Reach::new(store.clone()), Seats::default(), HashMap::new());
-        Ok(Self { store, link, relay, own, reach, seats, held, wanted: 0 })
+        let since = store.clock().now();
+        Ok(Self { store, link, relay, own, reach, seats, held, since, wanted: 0 })
     }
 
     async fn serve(&mut self, up: impl FnOnce()) -> Result<std::convert::Infallible> {

@@ -11,6 +11,8 @@ use rusqlite::params;
 /// Of the time between two heals, the part over which those are spread that are all due at once: a minute of an hour, and
 /// two seconds for each device of a large group.
 pub(crate) const SPREAD: u64 = 60;
+/// The person is told of a heal that was not through after so long.
+pub(crate) const LATE: u64 = 60 * 60 * 1000;
 /// The time between two heals where the group was not looked at yet.
 const USUAL: u64 = 60 * 60 * 1000;
 
@@ -31,6 +33,27 @@ impl Tx<'_> {
     pub(crate) fn put_heal_off(&self, group: &GroupId) -> Result<()> {
         let mut write = self.db.prepare_cached("UPDATE heals SET due = ?2 + every WHERE grp = ?1")?;
         Ok(write.execute(params![group.as_bytes(), signed(self.now.0)]).map(drop)?)
+    }
+
+    /// A heal is tried: from now on it is known for how long it does not get through.
+    pub(crate) fn heal_is_tried(&self, group: &GroupId) -> Result<()> {
+        let mut write =
+            self.db.prepare_cached("UPDATE heals SET tried = coalesce(tried, ?2) WHERE grp = ?1")?;
+        Ok(write.execute(params![group.as_bytes(), signed(self.now.0)]).map(drop)?)
+    }
+
+    /// The groups of a relay whose heal was tried, or due, so long ago, and of which the person does not know.
+    pub(crate) fn heals_late(&self, relay: &[u8; 32]) -> Result<Vec<GroupId>> {
+        let sql = format!("SELECT grp FROM heals WHERE told = 0 AND (tried <= ?2 OR due <= ?2) AND {HERE}");
+        let mut query = self.db.prepare_cached(&sql)?;
+        let late = params![&relay[..], signed(self.now.0.saturating_sub(LATE))];
+        Ok(query.query_map(late, |row| id(row, 0).map(GroupId))?.collect::<Result<_, _>>()?)
+    }
+
+    /// The person knows that it is late.
+    pub(crate) fn set_heal_told(&self, group: &GroupId) -> Result<()> {
+        let mut write = self.db.prepare_cached("UPDATE heals SET told = 1 WHERE grp = ?1")?;
+        Ok(write.execute([group.as_bytes()]).map(drop)?)
     }
 
     /// The group is healed at once, and before anything is said there.

@@ -76,6 +76,7 @@ CREATE TABLE heals (
     told INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX heals_due ON heals (due);
+CREATE INDEX heals_tried ON heals (tried) WHERE tried IS NOT NULL;
 ";
 
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.

@@ -207,6 +207,7 @@ CREATE TABLE heals (
     told INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX heals_due ON heals (due);
+CREATE INDEX heals_tried ON heals (tried) WHERE tried IS NOT NULL;
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

@@ -32,14 +32,18 @@ impl Table {
     /// Both in a group in which both have spoken.
     async fn set(scheme: Scheme) -> Self {
         let mut table = Self::strangers().await;
-        table.mike.add_contact("sean").await.unwrap();
-        table.sean.add_contact("mike").await.unwrap();
-        table.mike.new_group("Trip", scheme).await.unwrap();
-        done(table.mike.add("Trip", &["sean"], PATIENCE).await);
-        table.mike_says("hello").await;
-        table.sean_syncs().await;
-        table.sean_says("hi").await;
+        table.join(scheme).await;
         table
+    }
+
+    async fn join(&mut self, scheme: Scheme) {
+        self.mike.add_contact("sean").await.unwrap();
+        self.sean.add_contact("mike").await.unwrap();
+        self.mike.new_group("Trip", scheme).await.unwrap();
+        done(self.mike.add("Trip", &["sean"], PATIENCE).await);
+        self.mike_says("hello").await;
+        self.sean_syncs().await;
+        self.sean_says("hi").await;
     }
 
     async fn strangers() -> Self {

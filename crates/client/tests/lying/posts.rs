@@ -2,7 +2,7 @@
 
 use super::common::proxy::{Out, Passing};
 use super::{BRIEFLY, Table, is_told};
-use conclave_client::{ClientError, Delivery, Event, Scheme};
+use conclave_client::{ClientError, Delivery, Event, LateHeal, Scheme};
 use conclave_wire::Code;
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, ServerFrame, server_frame::Body};
@@ -169,4 +169,65 @@ async fn a_relay_that_is_full_is_named_and_posts_wait_for_room() {
     });
     assert_eq!(table.sean_tries().await.unwrap_err().code(), "storage_full");
     table.all_is_well().await;
+}
+
+/// The machine's clock and some minutes more.
+#[derive(Clone, Default)]
+struct Later(Arc<std::sync::atomic::AtomicU64>);
+
+impl Later {
+    fn minutes(&self, minutes: u64) {
+        self.0.fetch_add(minutes * 60_000, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl conclave_client::Clock for Later {
+    fn now(&self) -> conclave_client::Timestamp {
+        conclave_client::Clock::now(&conclave_client::SystemClock)
+            .plus(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}
+
+#[tokio::test]
+async fn a_heal_that_a_relay_keeps_out_of_the_log_is_told_once() {
+    let stage = super::Stage::open().await;
+    let proxy = super::Proxy::before(stage.addr).await;
+    let (clock, home) = (Later::default(), stage.home("sean"));
+    let url = proxy.url();
+    let sean = super::Client::create_at(
+        &home,
+        super::common::PASSPHRASE,
+        "sean",
+        &url,
+        None,
+        Arc::new(clock.clone()),
+    );
+    let sean = sean.await.unwrap();
+    let mike = stage.person_at("mike", &stage.url()).await;
+    let mut table = Table { _stage: stage, proxy, mike, sean, said: Vec::new() };
+    table.join(Scheme::SenderKeys).await;
+    let epoch = table.epoch(&table.mike).await;
+    let refused = || v1::Refused { code: "unavailable".into(), ..v1::Refused::default() };
+    table.proxy.lie(instead_of_posting(move |_| Body::Refused(refused())));
+    let (sean, mut events) = (table.sean.clone(), table.sean.events());
+    let run = tokio::spawn(async move { sean.run().await });
+    clock.minutes(2);
+    // What cannot be said either wakes the engine, and goes on being tried.
+    table.sean_queues("x").await;
+    clock.minutes(70);
+    let late = |event: &Event| matches!(event, Event::HealOverdue { cause: LateHeal::NotThrough, .. });
+    let told = async {
+        while let Some(event) = events.next().await {
+            if late(&event) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(super::PATIENCE, told).await.unwrap();
+    table.proxy.be_honest();
+    let report = table.sean_syncs().await;
+    assert_eq!(report.iter().filter(|event| late(event)).count(), 1, "{report:?}");
+    run.abort();
+    super::common::sync(&table.mike).await;
+    assert!(table.epoch(&table.mike).await > epoch);
 }

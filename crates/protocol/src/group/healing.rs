@@ -5,7 +5,7 @@
 
 use super::Group;
 use crate::vault::{Row, delete_all, key, load, save};
-use crate::{Context, DeviceId, GroupId, PersonId, Result, Timestamp};
+use crate::{Context, DeviceId, GroupId, PersonId, Result, SeatId, Timestamp};
 
 /// A device heals after so long at the soonest, in milliseconds.
 pub(crate) const LEAST: u64 = 60 * 60 * 1000;
@@ -75,12 +75,34 @@ impl Group {
         })
     }
 
+    /// Until when the device of a seat may speak on its last heal. It should heal before it does so at half of that, but a
+    /// clock that was set back can put it off so long. `None`: it has not healed since it, or this device, is in, and when
+    /// it came online first nobody here knows; or the person was told.
+    pub fn may_speak_until(&self, seat: &SeatId, cx: &Context) -> Result<Option<Timestamp>> {
+        let Some((_, leaf)) = self.roster.author(*seat) else { return Ok(None) };
+        let healed: Option<Timestamp> = load(cx.vault, &healed_row(&self.id, &leaf.device))?;
+        let told: Option<Timestamp> = load(cx.vault, &told_row(&self.id, &leaf.device))?;
+        let within = self.heal_every().saturating_mul(2);
+        Ok(healed.filter(|healed| told != Some(*healed)).map(|healed| healed.plus(within)))
+    }
+
+    /// Whoever the seat's device belongs to is told of as late: not again before it heals.
+    pub fn note_late(&self, seat: &SeatId, cx: &mut Context) -> Result<Option<PersonId>> {
+        let Some((member, leaf)) = self.roster.author(*seat) else { return Ok(None) };
+        let healed: Option<Timestamp> = load(cx.vault, &healed_row(&self.id, &leaf.device))?;
+        if let Some(healed) = healed {
+            save(cx.vault, &told_row(&self.id, &leaf.device), &healed)?;
+        }
+        Ok(Some(member.person))
+    }
+
     pub(super) fn note_heal(&self, device: &DeviceId, at: Timestamp, cx: &mut Context) -> Result<()> {
         save(cx.vault, &healed_row(&self.id, device), &at)
     }
 
     pub(super) fn forget_heal(&self, device: &DeviceId, cx: &mut Context) -> Result<()> {
         cx.vault.delete(&added_row(&self.id, device))?;
+        cx.vault.delete(&told_row(&self.id, device))?;
         Ok(cx.vault.delete(&healed_row(&self.id, device))?)
     }
 
@@ -102,4 +124,8 @@ fn healed_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
 
 fn added_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
     key(Row::Healed, &[group.as_bytes(), device.as_bytes(), &[1]])
+}
+
+fn told_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
+    key(Row::Healed, &[group.as_bytes(), device.as_bytes(), &[2]])
 }

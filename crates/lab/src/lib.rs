@@ -14,5 +14,6 @@ pub mod people;
 pub mod report;
 pub mod room;
 pub mod simulator;
+pub mod thief;
 
 pub use error::{LabError, Result};

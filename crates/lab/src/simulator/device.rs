@@ -55,6 +55,8 @@ pub struct Disk {
     pub(super) token: [u8; 32],
     pub(super) posts: u64,
     pub(super) outgoing: Option<Outgoing>,
+    /// The shared part of the last post.
+    pub(super) sealed: Option<Vec<u8>>,
     pub(super) wishes: VecDeque<Wish>,
     pub(super) mail: VecDeque<(DeviceId, Vec<u8>)>,
     pub(super) letters: u64,
@@ -116,9 +118,9 @@ impl Disk {
         run(&account, &mut cx)
     }
 
-    /// Whether this post was sealed and its fate not known yet.
-    pub fn has_pending(&self, shared: &[u8]) -> bool {
-        self.outgoing.as_ref().is_some_and(|outgoing| outgoing.post.shared == shared)
+    /// Whether this is the last post that was sealed: unless its entry was taken in, its keys are pending here.
+    pub fn sealed_last(&self, shared: &[u8]) -> bool {
+        self.sealed.as_deref() == Some(shared)
     }
 
     /// Runs it with the group in hand.
@@ -148,6 +150,7 @@ impl Device {
             token,
             posts: 0,
             outgoing: None,
+            sealed: None,
             wishes: VecDeque::new(),
             mail: VecDeque::new(),
             letters: 0,

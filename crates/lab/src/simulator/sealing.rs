@@ -45,6 +45,7 @@ impl Device {
                 Ok(post) => {
                     let (seat, token, number) = (disk.seat, disk.token, disk.posts + 1);
                     let what = kind(&wish);
+                    disk.sealed = Some(post.shared.clone());
                     disk.outgoing = Some(Outgoing { seat, token, number, post, what, wished });
                     Ok(())
                 }

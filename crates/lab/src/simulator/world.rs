@@ -170,6 +170,14 @@ impl World {
         self.rest()
     }
 
+    /// Does a deed now; only this one comes to rest.
+    pub fn act_alone(&mut self, who: usize, deed: Deed) -> Result<()> {
+        let copied = matches!(deed, Deed::Steal);
+        self.does(who, deed)?;
+        while !copied && self.exchange(who)? {}
+        Ok(())
+    }
+
     /// Lets time pass in which nobody does anything.
     pub fn pass(&mut self, ms: u64) {
         self.agenda.pass(ms);

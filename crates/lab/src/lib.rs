@@ -3,6 +3,7 @@
 //!
 //! Nothing imports it. It measures through the doors that everybody uses; what is faster inside is no concern of its own.
 
+pub mod attacks;
 pub mod costs;
 pub mod error;
 pub mod figures;

@@ -1,10 +1,11 @@
-//! The `conclave-lab` command: prints what things cost, what is carried under load, or the whole table of figures.
+//! The `conclave-lab` command: prints what things cost, what is carried under load, what a thief reads, or the whole table of figures.
 
 use clap::{Parser, Subcommand, ValueEnum};
 use conclave_lab::figures::{self, Figure};
 use conclave_lab::measure::Extent;
 use conclave_lab::report::Part;
 use conclave_lab::{Result, heals, report};
+use conclave_lab::{Result, attacks, report};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -34,6 +35,11 @@ enum Command {
         /// No group larger than this
         #[arg(long, default_value_t = 1000)]
         most: usize,
+    /// What a thief of keys reads, in a simulation: the same for the same seed, on any machine.
+    Attacks {
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
     },
     /// Everything, as the table that docs/schemes.md keeps.
     Figures,
@@ -42,7 +48,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let extent = if cli.quick { Extent::Quick } else { Extent::Full };
-    match run(cli.command, extent).and_then(|figures| Ok(print(&figures)?)) {
+    match run(cli.command, extent).and_then(|text| Ok(print(&text)?)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to tell if this fails.
@@ -52,10 +58,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, extent: Extent) -> Result<Vec<Figure>> {
+fn run(command: Command, extent: Extent) -> Result<String> {
+    if let Command::Attacks { seed } = command {
+        return attacks::table(seed, if extent == Extent::Quick { 1 } else { 5 });
+    }
+    Ok(figures::markdown(&measure(command, extent)?))
+}
+
+fn measure(command: Command, extent: Extent) -> Result<Vec<Figure>> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         Ok(match command {
+            Command::Attacks { .. } => Vec::new(),
             Command::Costs => report::costs(extent)?,
             Command::Load { part } if part.is_empty() => report::load(extent, Part::value_variants()).await?,
             Command::Load { part } => report::load(extent, &part).await?,
@@ -65,8 +79,8 @@ fn run(command: Command, extent: Extent) -> Result<Vec<Figure>> {
     })
 }
 
-fn print(figures: &[Figure]) -> std::io::Result<()> {
+fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
-    out.write_all(figures::markdown(figures).as_bytes())?;
+    out.write_all(text.as_bytes())?;
     out.flush()
 }

@@ -175,6 +175,25 @@ fn a_later_theft_opens_no_healed_span_once_the_receiver_has_healed() {
     }
 }
 
+/// A heal does not move sessions: what one that was stolen carries opens once the seal around it is stolen too.
+#[test]
+fn a_session_stolen_before_opens_what_it_carried_in_the_epoch_of_a_later_theft() {
+    for scheme in SCHEMES {
+        let mut world = World::new(scheme, 3, 0, 1).unwrap();
+        world.act(1, say("old")).unwrap();
+        world.act(1, Deed::Steal).unwrap();
+        world.act(1, HEAL).unwrap();
+        world.act(2, HEAL).unwrap();
+        // Its first message: under sender keys it hands its chain out.
+        world.act(0, say("first")).unwrap();
+        assert_eq!(opened(&world), texts(&[]), "{scheme}");
+        world.act(2, Deed::Steal).unwrap();
+        assert_eq!(opened(&world), texts(&["first"]), "{scheme}");
+        world.loot.remove(0);
+        assert_eq!(opened(&world), texts(&[]), "{scheme}: the later theft alone");
+    }
+}
+
 #[test]
 fn a_heal_that_loses_to_an_add_is_made_again_and_locks_the_thief_out() {
     for scheme in SCHEMES {

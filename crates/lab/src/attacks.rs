@@ -9,7 +9,7 @@ use conclave_protocol::group::Scheme;
 use std::fmt::Write as _;
 
 /// Every scheme; a new one joins here.
-pub const SCHEMES: [Scheme; 2] = [Scheme::Pairwise, Scheme::SenderKeys];
+pub const SCHEMES: [Scheme; 3] = Scheme::ALL;
 
 const MEMBERS: usize = 4;
 const VICTIM: usize = 1;

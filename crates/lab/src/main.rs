@@ -4,8 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use conclave_lab::figures::{self, Figure};
 use conclave_lab::measure::Extent;
 use conclave_lab::report::Part;
-use conclave_lab::{Result, heals, report};
-use conclave_lab::{Result, attacks, report};
+use conclave_lab::{Result, attacks, heals, report};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -35,6 +34,7 @@ enum Command {
         /// No group larger than this
         #[arg(long, default_value_t = 1000)]
         most: usize,
+    },
     /// What a thief of keys reads, in a simulation: the same for the same seed, on any machine.
     Attacks {
         /// The first seed

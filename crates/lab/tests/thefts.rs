@@ -7,7 +7,7 @@ use conclave_protocol::group::{Intent, Scheme};
 use std::collections::BTreeSet;
 
 /// Every scheme; a new one joins here.
-const SCHEMES: [Scheme; 2] = [Scheme::Pairwise, Scheme::SenderKeys];
+const SCHEMES: [Scheme; 3] = Scheme::ALL;
 
 const HEAL: Deed = Deed::Change(Intent::Heal);
 

@@ -15,7 +15,7 @@ pub use bound::bound;
 
 use crate::Result;
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Body, Entry, Group, Joining, Letter, Received, open_letter};
+use conclave_protocol::group::{Blobs, Body, Entry, Group, Joined, Joining, Letter, Received, open_letter};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Context, Error, GroupId, MemoryVault, SeatId, Timestamp, Vault, VaultError};
 use rand_chacha::ChaCha20Rng;
@@ -249,12 +249,14 @@ fn enter(disk: &Disk, letter: &[u8], tape: &Tape) -> Result<Option<(MemoryVault,
         if !kept.slices.contains_key(&seat) {
             entry.body = Body::Before;
         }
-        match joining.receive(&account, &entry, &mut cx) {
-            Ok(Some((group, _))) => {
+        match joining.receive(&account, &entry, &Blobs::default(), &mut cx) {
+            Ok(Joined::In(entered)) => {
+                let (group, _) = *entered;
                 let id = *group.id();
                 return Ok(Some((vault, id, seat)));
             }
-            Ok(None) => {}
+            // Groups are too small here for anything to lie apart.
+            Ok(Joined::Waits | Joined::Needs(_)) => {}
             Err(Error::Peer(_) | Error::Misuse(_)) => return Ok(None),
             Err(error) => return Err(error.into()),
         }

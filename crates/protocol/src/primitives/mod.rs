@@ -5,10 +5,16 @@
 pub mod aead;
 pub mod dh;
 pub(crate) mod fingerprint;
+#[cfg(test)]
+pub(crate) mod foreign;
 pub(crate) mod hpke;
+#[cfg(test)]
+mod hpke_known_answers;
 pub mod kdf;
 pub mod kem;
 #[cfg(test)]
 mod known_answers;
+#[cfg(test)]
+pub(crate) mod plain;
 pub mod secret;
 pub mod sign;

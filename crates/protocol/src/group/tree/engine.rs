@@ -8,7 +8,11 @@
 //! An epoch's one export becomes the seed of the roster's commit; the exporter is deleted before anything is kept. What is
 //! said in the group never passes through here.
 
-use super::provider::{Provider, SUITE, signer};
+#[cfg(test)]
+#[path = "interop.rs"]
+mod interop;
+
+use super::provider::{Provider, signer, suite};
 use super::rules::{Leaves, Rules, identity, leaf_of};
 use super::shelf::Shelf;
 use crate::codec::{self, VLBytes};
@@ -137,7 +141,7 @@ pub(super) fn key_package(
     let (from, to) = (lifetime.0.0 / 1000, lifetime.1.0 / 1000);
     let builder = builder(&shelf, Rules::default(), cx)
         .key_package_lifetime(Duration::from_secs(to.saturating_sub(from)));
-    let client = builder.signing_identity(identity(device, key.public()), signer(key), SUITE).build();
+    let client = builder.signing_identity(identity(device, key.public()), signer(key), suite()).build();
     let none = ExtensionList::new;
     let message = client.generate_key_package_message(none(), none(), Some(from.into())).map_err(own)?;
     let secrets = shelf.take_key_package().ok_or(Error::CorruptStore)?;
@@ -239,7 +243,7 @@ pub(super) fn join(
     let body = roster.body();
     let fits = group.group_id() == body.group.as_bytes()
         && group.current_epoch() == body.epoch
-        && group.cipher_suite() == SUITE
+        && group.cipher_suite() == suite()
         && members(&group) == Some(leaves(roster)?)
         && group
             .current_member_signing_identity()
@@ -282,7 +286,7 @@ fn client(
     (device, key): (&DeviceId, &SigningKey),
     cx: &mut Context,
 ) -> Client<impl MlsConfig> {
-    builder(shelf, rules, cx).signing_identity(identity(device, key.public()), signer(key), SUITE).build()
+    builder(shelf, rules, cx).signing_identity(identity(device, key.public()), signer(key), suite()).build()
 }
 
 /// Brings a group back into memory.

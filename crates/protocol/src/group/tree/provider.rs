@@ -16,7 +16,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// X-Wing, ChaCha20-Poly1305, SHA-256, Ed25519: the number that OpenMLS gives it.
-pub(super) const SUITE: CipherSuite = CipherSuite::new(0x004d);
+const SUITE: CipherSuite = CipherSuite::new(0x004d);
+
+/// The suite of every group: [`SUITE`], unless a test asks for the plain one.
+pub(super) fn suite() -> CipherSuite {
+    #[cfg(test)]
+    if plain::is_asked_for() {
+        return CipherSuite::CURVE25519_AES128;
+    }
+    SUITE
+}
 
 /// The cipher suite, for one operation of the engine.
 #[derive(Clone)]
@@ -67,11 +76,11 @@ impl CryptoProvider for Provider {
     type CipherSuiteProvider = Self;
 
     fn supported_cipher_suites(&self) -> Vec<CipherSuite> {
-        vec![SUITE]
+        vec![suite()]
     }
 
     fn cipher_suite_provider(&self, suite: CipherSuite) -> Option<Self> {
-        (suite == SUITE).then(|| self.clone())
+        (suite == self::suite()).then(|| self.clone())
     }
 }
 
@@ -81,7 +90,7 @@ impl CipherSuiteProvider for Provider {
     type HpkeContextR = Never;
 
     fn cipher_suite(&self) -> CipherSuite {
-        SUITE
+        suite()
     }
 
     fn hash(&self, data: &[u8]) -> Result<Vec<u8>> {
@@ -93,6 +102,10 @@ impl CipherSuiteProvider for Provider {
     }
 
     fn aead_seal(&self, key: &[u8], data: &[u8], aad: Option<&[u8]>, nonce: &[u8]) -> Result<Vec<u8>> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            return Ok(plain::seal_at(key.try_into()?, nonce.try_into()?, aad.unwrap_or_default(), data)?);
+        }
         Ok(aead::seal_at(key.try_into()?, nonce.try_into()?, aad.unwrap_or_default(), data)?)
     }
 
@@ -103,10 +116,18 @@ impl CipherSuiteProvider for Provider {
         aad: Option<&[u8]>,
         nonce: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            return Ok(plain::open_at(key.try_into()?, nonce.try_into()?, aad.unwrap_or_default(), sealed)?);
+        }
         Ok(aead::open_at(key.try_into()?, nonce.try_into()?, aad.unwrap_or_default(), sealed)?)
     }
 
     fn aead_key_size(&self) -> usize {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            return 16;
+        }
         32
     }
 
@@ -133,6 +154,11 @@ impl CipherSuiteProvider for Provider {
         aad: Option<&[u8]>,
         plaintext: &[u8],
     ) -> Result<HpkeCiphertext> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            let sealed = plain::seal(to, (info, aad.unwrap_or_default()), plaintext, *self.draw())?;
+            return Ok(HpkeCiphertext { kem_output: sealed.kem, ciphertext: sealed.text });
+        }
         let sealed = hpke::seal(to, (info, aad.unwrap_or_default()), plaintext, self.draw())?;
         #[cfg(test)]
         let sealed = spoil::pass(sealed);
@@ -147,6 +173,16 @@ impl CipherSuiteProvider for Provider {
         info: &[u8],
         aad: Option<&[u8]>,
     ) -> Result<Zeroizing<Vec<u8>>> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            let bound = (info, aad.unwrap_or_default());
+            return Ok(plain::open(
+                secret.as_ref().try_into()?,
+                bound,
+                &sealed.kem_output,
+                &sealed.ciphertext,
+            )?);
+        }
         let secret = XWingSecret::from_seed(Secret::new(secret.as_ref().try_into()?));
         Ok(hpke::open(&secret, (info, aad.unwrap_or_default()), &sealed.kem_output, &sealed.ciphertext)?)
     }
@@ -189,14 +225,26 @@ impl CipherSuiteProvider for Provider {
     }
 
     fn kem_derive(&self, ikm: &[u8]) -> Result<(HpkeSecretKey, HpkePublicKey)> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            return plain::pair(ikm);
+        }
         Ok(pair(&XWingSecret::derive(ikm)))
     }
 
     fn kem_generate(&self) -> Result<(HpkeSecretKey, HpkePublicKey)> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            return plain::pair(self.draw::<32>().as_slice());
+        }
         Ok(pair(&XWingSecret::from_seed(Secret::new(*self.draw()))))
     }
 
     fn kem_public_key_validate(&self, key: &HpkePublicKey) -> Result<()> {
+        #[cfg(test)]
+        if plain::is_asked_for() {
+            return Ok(plain::check_key(key)?);
+        }
         Ok(hpke::check_key(key)?)
     }
 
@@ -313,5 +361,30 @@ pub(crate) mod spoil {
         }
         AFTER.set(AFTER.get().and_then(|left| left.checked_sub(1)));
         sealed
+    }
+}
+
+/// For tests, the suite that every engine has (0x0001) instead of ours: it differs in KEM and AEAD.
+#[cfg(test)]
+pub(crate) mod plain {
+    pub(super) use crate::primitives::plain::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        static ASKED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// From here on this thread's engine has the plain suite.
+    pub(crate) fn ask_for() {
+        ASKED.set(true);
+    }
+
+    pub(super) fn is_asked_for() -> bool {
+        ASKED.get()
+    }
+
+    pub(super) fn pair(ikm: &[u8]) -> super::Result<(super::HpkeSecretKey, super::HpkePublicKey)> {
+        let (secret, public) = derive(ikm)?;
+        Ok((secret.to_vec().into(), public.to_vec().into()))
     }
 }

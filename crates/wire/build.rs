@@ -5,7 +5,7 @@ use std::error::Error;
 
 /// Messages that carry a secret of the client: their `Debug` is written by
 /// hand (`src/debug.rs`), so that no log can ever show a token.
-const WITH_SECRETS: [&str; 7] = [
+const WITH_SECRETS: [&str; 9] = [
     ".conclave.v1.CreateChannel",
     ".conclave.v1.SeatCursor",
     ".conclave.v1.Post",
@@ -13,6 +13,8 @@ const WITH_SECRETS: [&str; 7] = [
     ".conclave.v1.Ack",
     ".conclave.v1.Register",
     ".conclave.v1.DeviceKeys",
+    ".conclave.v1.PutBlob",
+    ".conclave.v1.GetBlob",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -75,6 +75,8 @@ fn the_page_of_limits_is_the_constants() {
         ("requests of a connection", limits.requests),
         ("posts of a seat", limits.posts),
         ("posts of a seat that take a turn", limits.turns),
+        ("KiB of blobs that a seat puts", limits.blobs),
+        ("blobs that a seat reads", limits.blobs_read),
         ("channels made from an address", limits.channels),
         ("people looked up from an address", limits.lookups),
         ("devices whose keys one asks for", limits.takes),
@@ -216,7 +218,7 @@ fn wire_limits() -> Vec<(String, String, String)> {
         FRAME_BYTES POST_BYTES SHARED_BYTES SLICE_BYTES SEAT_CHANGES_PER_POST LETTERS_PER_POST LETTER_BYTES
         LETTERS_PER_INBOX FOREIGN_LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
         DEVICE_LIST_BYTES LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
-        MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
+        BLOB_BYTES BLOBS_PER_CHANNEL BLOB_WEIGHT MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
     ];
     let source = include_str!("../../wire/src/limits.rs");
     let (mut what, mut rows) = (String::new(), Vec::new());

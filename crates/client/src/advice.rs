@@ -58,6 +58,9 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
             "it has fewer messages than were read here",
             "It may have been restored from a backup: ask its owner.",
         ),
+        Code::UnknownBlob => {
+            ("it does not have what an invitation names", "Ask the one who invited to do it once more.")
+        }
         Code::StorageFull => {
             ("it has no room left", "Its owner must make some; what waits is sent by itself then.")
         }

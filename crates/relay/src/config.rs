@@ -171,6 +171,10 @@ pub struct Limits {
     pub posts: Rate,
     /// Posts of one seat that take a turn.
     pub turns: Rate,
+    /// Blobs put by one seat, in KiB.
+    pub blobs: Rate,
+    /// Blobs read by one seat.
+    pub blobs_read: Rate,
     /// Channels made from one address.
     pub channels: Rate,
     /// Names and persons looked up from one address.
@@ -208,6 +212,8 @@ impl Default for Limits {
             requests: Rate::new(2_000.0, 500.0),
             posts: Rate::new(1_000.0, 200.0),
             turns: Rate::new(100.0, 2.0),
+            blobs: Rate::new(131_072.0, 1_024.0),
+            blobs_read: Rate::new(512.0, 4.0),
             channels: Rate::new(100.0, 0.1),
             lookups: Rate::new(1_000.0, 10.0),
             takes: Rate::new(4_000.0, 10.0),

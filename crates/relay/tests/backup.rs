@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{Client, Device, Moved, Seat, channel_of_two, relay_in};
 use conclave_relay::{Config, RelayError, Running, backup, serve};
 use conclave_wire::slices;
-use conclave_wire::v1::{self, server_frame::Body};
+use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
 
 async fn start(dir: &Path) -> Result<Running, RelayError> {
     serve(Config { data: Some(dir.into()), retention: A_CENTURY, ..Config::default() }).await
@@ -158,8 +158,8 @@ async fn a_copy_takes_no_place_that_is_taken_and_needs_a_relay() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2, "nothing half-made is left");
 }
 
-/// What the fixture of version 1 was made of, and what a relay that starts from it must still give.
-async fn version_1(dir: &Path) {
+/// What the fixtures were made of, and what a relay that starts from one must still give.
+async fn is_all_there(dir: &Path) {
     let restored = start(dir).await.unwrap();
     let mut client = Client::connect(&restored).await;
     assert_eq!(client.hello.incarnation, 2);
@@ -174,14 +174,20 @@ async fn version_1(dir: &Path) {
     let Body::Letters(letters) = client.push().await else { panic!() };
     assert_eq!(letters.letters[0].body, "letter");
     client.post(a.text(4, 1, "goes on")).await;
+    // What later versions brought is there too.
+    let v1::SeatCursor { channel, seat, token, .. } = a.cursor(0);
+    let put = v1::PutBlob { channel, seat, token, bytes: "piece".into() };
+    assert!(matches!(client.ask(Request::PutBlob(put)).await, Body::Done(_)));
 }
 
 #[tokio::test]
-async fn a_relay_starts_from_a_kept_copy_of_version_1() {
+async fn a_relay_starts_from_a_kept_copy_of_an_earlier_version() {
     let dir = tempfile::tempdir().unwrap();
-    let copy = dir.path().join("copy");
-    copy_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/relay-1"), &copy);
-    version_1(&copy).await;
+    for kept in ["relay-1", "relay-2"] {
+        let copy = dir.path().join(kept);
+        copy_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kept), &copy);
+        is_all_there(&copy).await;
+    }
 }
 
 #[tokio::test]
@@ -205,7 +211,7 @@ async fn a_copy_of_today_gives_what_the_kept_one_gives() {
     if let Some(keep) = std::env::var_os("CONCLAVE_KEEP_FIXTURE") {
         copy_directory(&copy, Path::new(&keep));
     }
-    version_1(&copy).await;
+    is_all_there(&copy).await;
 }
 
 #[cfg(unix)]

@@ -29,7 +29,7 @@ fn the_table_of_limits_is_that_of_the_constants() {
         FRAME_BYTES POST_BYTES SHARED_BYTES SLICE_BYTES SEAT_CHANGES_PER_POST LETTERS_PER_POST LETTER_BYTES
         LETTERS_PER_INBOX FOREIGN_LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
         DEVICE_LIST_BYTES LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
-        MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
+        BLOB_BYTES BLOBS_PER_CHANNEL BLOB_WEIGHT MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
     ];
     let table = table("| constant | value | what |");
     for (name, value) in constants {
@@ -76,6 +76,8 @@ fn the_table_of_rates_is_that_of_the_defaults() {
         ("requests", limits.requests),
         ("posts", limits.posts),
         ("turns", limits.turns),
+        ("blobs", limits.blobs),
+        ("blobs_read", limits.blobs_read),
         ("channels", limits.channels),
         ("lookups", limits.lookups),
         ("takes", limits.takes),

@@ -2,7 +2,7 @@
 
 use std::fmt::{Debug, Formatter, Result};
 
-use crate::v1::{Ack, Claim, CreateChannel, DeviceKeys, Post, Register, SeatCursor};
+use crate::v1::{Ack, Claim, CreateChannel, DeviceKeys, GetBlob, Post, PutBlob, Register, SeatCursor};
 
 impl Debug for CreateChannel {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
@@ -39,6 +39,18 @@ impl Debug for Claim {
 impl Debug for Ack {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         f.debug_struct("Ack").field("cursor", &self.cursor).finish_non_exhaustive()
+    }
+}
+
+impl Debug for PutBlob {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("PutBlob").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+impl Debug for GetBlob {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        f.debug_struct("GetBlob").finish_non_exhaustive()
     }
 }
 

@@ -145,6 +145,18 @@ mod tests {
                 claim: id::<32>(5),
                 token: token.clone(),
             }),
+            Request::PutBlob(v1::PutBlob {
+                channel: channel.clone(),
+                seat: seat.clone(),
+                token: token.clone(),
+                bytes: id::<60>(4),
+            }),
+            Request::GetBlob(v1::GetBlob {
+                channel: channel.clone(),
+                seat: seat.clone(),
+                token: token.clone(),
+                hash: id::<32>(6),
+            }),
             Request::Ack(v1::Ack { channel, seat, token, cursor: 3 }),
             Request::SendLetter(v1::SendLetter { letter: Some(letter) }),
             Request::AckLetters(v1::AckLetters { up_to: 9 }),
@@ -202,6 +214,7 @@ mod tests {
                 entries: vec![entry.clone(), v1::Entry { number: 5, expired: true, ..entry }],
                 head: 5,
             }),
+            Body::Blob(v1::Blob { bytes: id::<60>(4) }),
             Body::Letters(v1::Letters {
                 letters: vec![v1::InboxLetter { number: 1, body: id::<30>(1), at: 5 }],
             }),

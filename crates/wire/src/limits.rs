@@ -21,6 +21,12 @@ pub const LETTERS_PER_INBOX: usize = 64;
 /// Letters from senders without a login are taken up to this many waiting ones:
 /// strangers leave room for the others.
 pub const FOREIGN_LETTERS_PER_INBOX: usize = 32;
+/// One blob: sealed bytes that a post names.
+pub const BLOB_BYTES: usize = 512 * 1024;
+/// Blobs of one channel together, each counted with BLOB_WEIGHT more.
+pub const BLOBS_PER_CHANNEL: usize = 256 * 1024 * 1024;
+/// What a blob weighs beyond its bytes, in BLOBS_PER_CHANNEL and in the rates.
+pub const BLOB_WEIGHT: usize = 1024;
 /// Seats attached by one connection.
 pub const SEATS_PER_CONNECTION: usize = 2000;
 /// Open seats of one channel.

@@ -82,6 +82,8 @@ codes! {
     SeatTaken = "seat_taken", "the seat id is taken: make a new one";
     /// A cursor is beyond the channel's last entry.
     BadCursor = "bad_cursor", "the cursor is beyond the last entry: the relay may have lost entries";
+    /// The channel has no such blob, or none any more.
+    UnknownBlob = "unknown_blob", "no such blob in the channel: it was not put there, or is past its time";
     /// The relay has no room left.
     StorageFull = "storage_full", "the relay has no room left: its operator must make some";
     /// The relay cannot serve now.

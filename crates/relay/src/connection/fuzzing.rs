@@ -67,6 +67,7 @@ async fn play(mut bytes: &[u8]) -> bool {
     let relay = Arc::new(relay);
     let mut other = Client::of(&relay);
     other.ask(create([8; 16], THEIRS, [7; 32])).await;
+    other.ask(put([8; 16], THEIRS, [7; 32], b"theirs")).await;
     let mut client = Client::of(&relay);
     client.ask(register("mike", 6)).await;
     client.ask(create(CHANNEL, OURS, TOKEN)).await;
@@ -89,6 +90,8 @@ async fn play(mut bytes: &[u8]) -> bool {
     let head = other.ask(attach([8; 16], THEIRS, [7; 32])).await;
     let Body::Attached(attached) = head else { panic!("the relay goes on: {head:?}") };
     assert_eq!((attached.seats[0].head, attached.seats[0].refused.as_str()), (0, ""), "nobody wrote there");
+    let blob = other.ask(get([8; 16], THEIRS, [7; 32], b"theirs")).await;
+    assert!(matches!(blob, Body::Blob(blob) if blob.bytes == "theirs"), "nobody took it away");
     let known = other.ask(Request::Lookup(v1::Lookup { names: vec!["mike".into()], persons: vec![] })).await;
     assert!(matches!(known, Body::Directory(found) if found.persons.len() == 1), "nobody took the name");
     sound && bytes.is_empty()
@@ -207,6 +210,24 @@ fn attach(channel: [u8; 16], seat: [u8; 16], token: [u8; 32]) -> Request {
     })
 }
 
+fn put(channel: [u8; 16], seat: [u8; 16], token: [u8; 32], bytes: &'static [u8]) -> Request {
+    Request::PutBlob(v1::PutBlob {
+        channel: channel.to_vec().into(),
+        seat: seat.to_vec().into(),
+        token: token.to_vec().into(),
+        bytes: Bytes::from_static(bytes),
+    })
+}
+
+fn get(channel: [u8; 16], seat: [u8; 16], token: [u8; 32], bytes: &[u8]) -> Request {
+    Request::GetBlob(v1::GetBlob {
+        channel: channel.to_vec().into(),
+        seat: seat.to_vec().into(),
+        token: token.to_vec().into(),
+        hash: super::post::sha256(bytes).to_vec().into(),
+    })
+}
+
 fn register(name: &str, key: u8) -> Request {
     let key = SigningKey::from_bytes(&[key; 32]);
     let device = DeviceId::new([6; 16]);
@@ -269,8 +290,10 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let talk = vec![
         attach(CHANNEL, OURS, TOKEN),
         post(1, 0, false, vec![]),
+        put(CHANNEL, OURS, TOKEN, b"ours"),
         post(2, 0, true, opened),
         Request::Claim(claim),
+        get(CHANNEL, newcomer, [9; 32], b"ours"),
         attach(CHANNEL, newcomer, [9; 32]),
         post(3, 1, true, closed),
         post(4, 1, false, vec![]),
@@ -297,6 +320,8 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let hostile = vec![
         create(CHANNEL, THEIRS, TOKEN),
         attach([8; 16], THEIRS, TOKEN),
+        put([8; 16], THEIRS, TOKEN, b"ours"),
+        get([8; 16], THEIRS, TOKEN, b"theirs"),
         post(9, 0, false, vec![]),
         post(1, 7, true, vec![v1::SeatChange { change: None }]),
     ];

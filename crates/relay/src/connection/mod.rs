@@ -1,9 +1,10 @@
 //! One client's WebSocket: reads requests, answers them, pushes what its seats
 //! and its device wait for. One task reads and decides, one writes.
 //!
-//! Not here: the single requests (`requests`, `people`, `post`), which entries are next
+//! Not here: the single requests (`requests`, `people`, `post`, `blobs`), which entries are next
 //! (`follow`).
 
+mod blobs;
 mod direct;
 mod follow;
 #[cfg(any(test, fuzzing))]
@@ -34,7 +35,7 @@ use crate::relay::Relay;
 pub use direct::Direct;
 use follow::Follow;
 
-/// Frames waiting for a slow socket; pushes are at most some 400 KiB each.
+/// Frames waiting for a slow socket; pushes and blobs are at most some 500 KiB each, but for a large commit or slice.
 const OUTBOX_FRAMES: usize = 8;
 /// Posts under way on one connection.
 const PENDING_BYTES: usize = 2 * limits::POST_BYTES;

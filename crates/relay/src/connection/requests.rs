@@ -1,6 +1,6 @@
 //! The requests of a client, and those about channels, one function each: its
-//! form, its rate, what the storage does for it. Those about people (`people`)
-//! and posts (`post`) have files of their own.
+//! form, its rate, what the storage does for it. Those about people (`people`),
+//! posts (`post`) and blobs (`blobs`) have files of their own.
 
 use bytes::Bytes;
 use conclave_wire::v1::{self, Refused, client_frame::Request, server_frame::Body};
@@ -49,6 +49,8 @@ impl Connection {
             Request::CreateChannel(create) => self.create_channel(create).await,
             Request::Attach(attach) => self.attach(attach).await,
             Request::Claim(claim) => self.claim(claim).await,
+            Request::PutBlob(put) => self.put_blob(put).await,
+            Request::GetBlob(get) => self.get_blob(get).await,
             Request::Ack(ack) => self.ack(ack).await,
             Request::SendLetter(send) => self.send_letter(send).await,
             Request::AckLetters(ack) => self.ack_letters(ack).await,

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use conclave_wire::{ChannelId, Code, SeatId, limits};
 use subtle::ConstantTimeEq;
 
+use super::blobs;
 use super::people::{self, deposit};
 use super::reading::encode_changes;
 use super::tables::{ChannelRow, EntryRow, LastPost, Result, SeatRow, Tables};
@@ -22,6 +23,7 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
     match op {
         Op::CreateChannel { channel, seat, token } => create(t, channel, seat, token),
         Op::Post(post) => self::post(t, post),
+        Op::PutBlob(put) => blobs::put(t, put),
         Op::Claim { channel, seat, claim, token } => self::claim(t, channel, seat, claim, token),
         Op::Acks(cursors) => acks(t, cursors),
         Op::Sweep { cutoff, after } => sweep(t, *cutoff, *after),
@@ -61,7 +63,7 @@ fn create(t: &mut dyn Tables, channel: &ChannelId, seat: &SeatId, token: &Hash) 
 }
 
 fn post(t: &mut dyn Tables, post: &PostOp) -> Result<Outcome> {
-    let (mut channel, mut seat) = match authorised(t, post)? {
+    let (mut channel, mut seat) = match authorised(t, &post.channel, &post.seat, &post.token)? {
         Ok(rows) => rows,
         Err(code) => return refused(code),
     };
@@ -118,14 +120,20 @@ fn entry_row(channel: &ChannelRow, post: &PostOp) -> EntryRow {
 
 type Authorised = std::result::Result<(ChannelRow, SeatRow), Code>;
 
-fn authorised(t: &mut dyn Tables, post: &PostOp) -> Result<Authorised> {
-    let Some(channel) = t.channel(&post.channel)? else {
+/// A seat that the token is of, open or not.
+pub(super) fn authorised(
+    t: &mut dyn Tables,
+    channel: &ChannelId,
+    seat: &SeatId,
+    token: &Hash,
+) -> Result<Authorised> {
+    let Some(channel) = t.channel(channel)? else {
         return Ok(Err(Code::UnknownChannel));
     };
-    let Some(seat) = t.seat(channel.key, &post.seat)? else {
+    let Some(seat) = t.seat(channel.key, seat)? else {
         return Ok(Err(Code::UnknownSeat));
     };
-    Ok(match check_token(&seat, &post.token) {
+    Ok(match check_token(&seat, token) {
         Some(code) => Err(code),
         None => Ok((channel, seat)),
     })
@@ -258,7 +266,7 @@ fn sweep(t: &mut dyn Tables, cutoff: u64, after: i64) -> Result<Outcome> {
 }
 
 fn sweep_channel(t: &mut dyn Tables, row: &mut ChannelRow, cutoff: u64) -> Result<(u64, bool)> {
-    let before = (row.floor, row.dropped);
+    let before = (row.floor, row.dropped, row.blob_bytes);
     raise_floor(t, row)?;
     let waiting = t.entries(row.key, row.dropped, SWEEP_ENTRIES)?;
     let gone = |entry: &&EntryRow| entry.number <= row.floor || entry.at < cutoff;
@@ -270,10 +278,11 @@ fn sweep_channel(t: &mut dyn Tables, row: &mut ChannelRow, cutoff: u64) -> Resul
         row.dropped = last;
         row.floor = row.floor.max(last);
     }
-    if before != (row.floor, row.dropped) {
+    let (blobs, more_blobs) = blobs::sweep(t, row, cutoff)?;
+    if before != (row.floor, row.dropped, row.blob_bytes) {
         t.set_channel(row)?;
     }
-    Ok((freed, freed == SWEEP_ENTRIES as u64))
+    Ok((freed + blobs, freed == SWEEP_ENTRIES as u64 || more_blobs))
 }
 
 pub(super) fn same(a: &Hash, b: &Hash) -> bool {

@@ -5,12 +5,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use conclave_wire::{ChannelId, DeviceId, PersonId, SeatId, slices, v1};
+use conclave_wire::{ChannelId, Code, DeviceId, PersonId, SeatId, slices, v1};
 
 use super::tables::{
-    ChannelRow, ChannelTables, DeviceRow, EntryRow, Kind, LetterRow, PeopleTables, PersonRow, Result, SeatRow,
+    BlobTables, ChannelRow, ChannelTables, DeviceRow, EntryRow, Kind, LetterRow, PeopleTables, PersonRow,
+    Result, SeatRow,
 };
-use super::{EntriesAsk, Op, Outcome, SeatAsk, SeatStanding, Storage, Waiting, channel, people, reading};
+use super::{
+    BlobAsk, EntriesAsk, Hash, Op, Outcome, SeatAsk, SeatStanding, Storage, Waiting, blobs, channel, people,
+    reading,
+};
 
 /// The storage.
 #[derive(Clone, Default)]
@@ -38,6 +42,9 @@ impl Storage for MemoryStorage {
     }
     fn entries(&self, ask: EntriesAsk) -> Waiting<Vec<v1::Entry>> {
         self.with(|maps| reading::entries(maps, &ask))
+    }
+    fn blob(&self, ask: BlobAsk) -> Waiting<std::result::Result<Bytes, Code>> {
+        self.with(|maps| blobs::get(maps, &ask))
     }
     fn people(&self, names: Vec<String>, persons: Vec<PersonId>) -> Waiting<Vec<v1::Person>> {
         self.with(|maps| people::people(maps, &names, &persons))
@@ -67,6 +74,7 @@ struct Maps {
     seats_of: HashMap<i64, Vec<SeatId>>,
     entries: BTreeMap<(i64, u64), EntryRow>,
     bodies: BTreeMap<(i64, u64), (Bytes, Bytes)>,
+    blobs: BTreeMap<(i64, Hash), (u64, Bytes)>,
     people: BTreeMap<i64, PersonRow>,
     devices: BTreeMap<i64, DeviceRow>,
     device_keys: HashMap<DeviceId, i64>,
@@ -86,8 +94,7 @@ impl ChannelTables for Maps {
 
     fn add_channel(&mut self, channel: &ChannelId) -> Result<ChannelRow> {
         let key = next_key(&self.channels);
-        let row =
-            ChannelRow { key, channel: *channel, head: 0, turn: 0, open_seats: 0, floor: 0, dropped: 0 };
+        let row = ChannelRow::new(key, channel);
         self.channels.insert(key, row.clone());
         self.channel_keys.insert(*channel, key);
         Ok(row)
@@ -146,6 +153,36 @@ impl ChannelTables for Maps {
 
     fn drop_bodies(&mut self, channel: i64, after: u64, up_to: u64) -> Result<()> {
         self.bodies.retain(|(of, number), _| *of != channel || *number <= after || *number > up_to);
+        Ok(())
+    }
+}
+
+impl BlobTables for Maps {
+    fn add_blob(&mut self, channel: i64, hash: &Hash, at: u64, bytes: &Bytes) -> Result<()> {
+        self.blobs.insert((channel, *hash), (at, bytes.clone()));
+        Ok(())
+    }
+
+    fn renew_blob(&mut self, channel: i64, hash: &Hash, at: u64) -> Result<bool> {
+        let Some((put, _)) = self.blobs.get_mut(&(channel, *hash)) else { return Ok(false) };
+        *put = at.max(*put);
+        Ok(true)
+    }
+
+    fn blob(&mut self, channel: i64, hash: &Hash) -> Result<Option<(u64, Bytes)>> {
+        Ok(self.blobs.get(&(channel, *hash)).cloned())
+    }
+
+    fn old_blobs(&mut self, channel: i64, cutoff: u64, most: usize) -> Result<Vec<(Hash, u64)>> {
+        let all = self.blobs.range((channel, [0; 32])..=(channel, [u8::MAX; 32]));
+        let old = all.filter(|(_, (at, _))| *at < cutoff);
+        let mut old: Vec<_> = old.map(|((_, hash), (at, bytes))| (*at, *hash, bytes.len() as u64)).collect();
+        old.sort_unstable();
+        Ok(old.into_iter().take(most).map(|(_, hash, size)| (hash, size)).collect())
+    }
+
+    fn drop_blob(&mut self, channel: i64, hash: &Hash) -> Result<()> {
+        self.blobs.remove(&(channel, *hash));
         Ok(())
     }
 }

@@ -1,10 +1,12 @@
 //! The one door to what a relay keeps. Writes come in batches of operations;
 //! an operation happens whole or not at all, and is answered only once it
-//! lasts. The rules of each operation are written once (`channel`, `people`)
+//! lasts. The rules of each operation are written once (`channel`, `blobs`,
+//! `people`)
 //! over a few tables (`tables`), which each backend brings.
 //!
 //! Not here: connections, rates, who is told of what.
 
+mod blobs;
 mod channel;
 #[cfg(test)]
 mod contract;
@@ -18,6 +20,7 @@ use bytes::Bytes;
 use conclave_wire::{ChannelId, Code, DeviceId, PersonId, SeatId, v1};
 use futures_util::future::BoxFuture;
 
+pub(crate) use blobs::{BlobAsk, BlobOp};
 pub(crate) use memory::MemoryStorage;
 pub(crate) use reading::{Recent, SeatView};
 pub(crate) use sqlite::{SqliteStorage, check_version, mark_as_copy};
@@ -37,6 +40,8 @@ pub(crate) trait Storage: Send + Sync + 'static {
     fn seats(&self, asks: Vec<SeatAsk>) -> Waiting<Vec<SeatStanding>>;
     /// Entries of one channel as one seat may see them.
     fn entries(&self, ask: EntriesAsk) -> Waiting<Vec<v1::Entry>>;
+    /// A blob, or why not.
+    fn blob(&self, ask: BlobAsk) -> Waiting<Result<Bytes, Code>>;
     /// The people found, by name and by id.
     fn people(&self, names: Vec<String>, persons: Vec<PersonId>) -> Waiting<Vec<v1::Person>>;
     /// The signing key of a device.
@@ -60,6 +65,7 @@ pub(crate) enum Op {
         token: Hash,
     },
     Post(Box<PostOp>),
+    PutBlob(Box<BlobOp>),
     Claim {
         channel: ChannelId,
         seat: SeatId,
@@ -86,8 +92,8 @@ pub(crate) enum Op {
         device: DeviceId,
         up_to: u64,
     },
-    /// Frees bodies that are read by all or older than `cutoff`, a bounded step
-    /// at a time: `after` is where the last step ended.
+    /// Frees bodies that are read by all or older than `cutoff`, and blobs older
+    /// than that, a bounded step at a time: `after` is where the last step ended.
     Sweep {
         cutoff: u64,
         after: i64,

@@ -9,8 +9,8 @@ use super::{Hash, StorageError};
 pub(super) type Result<T> = std::result::Result<T, StorageError>;
 
 /// All tables of one storage, inside one transaction or one reading.
-pub(super) trait Tables: ChannelTables + PeopleTables {}
-impl<T: ChannelTables + PeopleTables> Tables for T {}
+pub(super) trait Tables: ChannelTables + BlobTables + PeopleTables {}
+impl<T: ChannelTables + BlobTables + PeopleTables> Tables for T {}
 
 /// Channels, seats, entries.
 pub(super) trait ChannelTables {
@@ -33,6 +33,18 @@ pub(super) trait ChannelTables {
     fn slice(&mut self, channel: i64, number: u64, seat: &SeatId) -> Result<Option<Bytes>>;
     /// Drops shared parts and slices of the entries above `after` up to `up_to`.
     fn drop_bodies(&mut self, channel: i64, after: u64, up_to: u64) -> Result<()>;
+}
+
+/// Blobs, by channel and hash.
+pub(super) trait BlobTables {
+    fn add_blob(&mut self, channel: i64, hash: &Hash, at: u64, bytes: &Bytes) -> Result<()>;
+    /// Whether it is there; then it counts as put at `at`.
+    fn renew_blob(&mut self, channel: i64, hash: &Hash, at: u64) -> Result<bool>;
+    /// When it was put, and its bytes.
+    fn blob(&mut self, channel: i64, hash: &Hash) -> Result<Option<(u64, Bytes)>>;
+    /// Those put before `cutoff`, oldest first, with their sizes.
+    fn old_blobs(&mut self, channel: i64, cutoff: u64, most: usize) -> Result<Vec<(Hash, u64)>>;
+    fn drop_blob(&mut self, channel: i64, hash: &Hash) -> Result<()>;
 }
 
 /// People, devices, one-time keys, letters.
@@ -69,6 +81,15 @@ pub(super) struct ChannelRow {
     pub(super) floor: u64,
     /// Bodies up to here are dropped.
     pub(super) dropped: u64,
+    /// What its blobs weigh.
+    pub(super) blob_bytes: u64,
+}
+
+impl ChannelRow {
+    /// One without seats.
+    pub(super) fn new(key: i64, channel: &ChannelId) -> Self {
+        Self { key, channel: *channel, head: 0, turn: 0, open_seats: 0, floor: 0, dropped: 0, blob_bytes: 0 }
+    }
 }
 
 #[derive(Debug, Clone)]

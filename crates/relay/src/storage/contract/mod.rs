@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::*;
 
+mod blobs;
 mod people;
 mod random;
 

@@ -37,7 +37,12 @@ fn any_op() -> impl Strategy<Value = Op> {
         device_list: Bytes::from_static(b"new"),
         keys: some_keys(a, b),
     });
+    let blob = (small.clone(), 0u8..4, prop::bool::weighted(0.9)).prop_map(|(by, n, own_token)| {
+        let token = if own_token { [by; 32] } else { [0; 32] };
+        Op::PutBlob(Box::new(BlobOp { token, ..blobs::blob(by, &[n; 9], 100 * DAY) }))
+    });
     prop_oneof![
+        3 => blob,
         1 => small.clone().prop_map(|first| create(1, first)),
         8 => a_post,
         3 => (1u8..6).prop_map(claim),
@@ -59,6 +64,8 @@ async fn all_that_is_read(storage: &dyn Storage) -> String {
     let mut read = format!("{:?}", storage.seats(asks.collect()).await.unwrap());
     for n in 1..6u8 {
         read += &format!("{:?}", storage.entries(all(view(n, u64::from(n) - 1), 0)).await.unwrap());
+        let blob = blobs::asked(n, &[n - 1; 9], 0);
+        read += &format!("{:?}", storage.blob(blob).await.unwrap());
         read += &format!("{:?}", storage.letters(device(n), 0).await.unwrap());
         read += &format!("{:?}", storage.stock(device(n)).await.unwrap());
         read += &format!("{:?}", storage.device_key(device(n)).await.unwrap());

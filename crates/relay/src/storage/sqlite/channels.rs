@@ -12,11 +12,13 @@ const NUMBER_BITS: u32 = 32;
 /// Slices lie in blocks of about this size; one large slice has its own.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-const CHANNEL: &str = "SELECT key, channel, head, turn, open_seats, floor, dropped FROM channels";
+const CHANNEL: &str = "SELECT key, channel, head, turn, open_seats, floor, dropped, blob_bytes
+    FROM channels";
 const SEAT: &str = "SELECT seat, token, claim, opened, after, closed, cursor,
     last_number, last_hash, last_entry, last_turn, last_at FROM seats WHERE channel = ?1 AND seat = ?2";
 const SET_CHANNEL: &str =
-    "UPDATE channels SET head = ?2, turn = ?3, open_seats = ?4, floor = ?5, dropped = ?6 WHERE key = ?1";
+    "UPDATE channels SET head = ?2, turn = ?3, open_seats = ?4, floor = ?5, dropped = ?6, blob_bytes = ?7
+    WHERE key = ?1";
 const ADD_SEAT: &str = "INSERT INTO seats (channel, seat, token, claim, opened, after, closed, cursor)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const SET_SEAT: &str = "UPDATE seats SET token = ?3, closed = ?4, cursor = ?5, last_number = ?6,
@@ -43,12 +45,13 @@ impl ChannelTables for SqlTables<'_> {
         if key >= 1 << (63 - NUMBER_BITS) {
             return Err(StorageError::Full);
         }
-        Ok(ChannelRow { key, channel: *channel, head: 0, turn: 0, open_seats: 0, floor: 0, dropped: 0 })
+        Ok(ChannelRow::new(key, channel))
     }
 
     fn set_channel(&mut self, row: &ChannelRow) -> Result<()> {
         let (head, turn, open_seats) = (int(row.head)?, int(row.turn)?, int(row.open_seats)?);
-        self.run(SET_CHANNEL, params![row.key, head, turn, open_seats, int(row.floor)?, int(row.dropped)?])
+        let (floor, dropped, blob_bytes) = (int(row.floor)?, int(row.dropped)?, int(row.blob_bytes)?);
+        self.run(SET_CHANNEL, params![row.key, head, turn, open_seats, floor, dropped, blob_bytes])
     }
 
     fn channels_after(&mut self, after: i64, most: usize) -> Result<Vec<ChannelRow>> {
@@ -192,6 +195,7 @@ fn channel_row(row: &Row<'_>) -> rusqlite::Result<ChannelRow> {
         open_seats: uint_at(row, 4)?,
         floor: uint_at(row, 5)?,
         dropped: uint_at(row, 6)?,
+        blob_bytes: uint_at(row, 7)?,
     })
 }
 

@@ -2,8 +2,9 @@
 //! waits in one transaction; a few connections read.
 //!
 //! Not here: the rules (`storage::channel`, `storage::people`) and the SQL of
-//! the tables (`channels`, `people`).
+//! the tables (`blobs`, `channels`, `people`).
 
+mod blobs;
 mod channels;
 mod people;
 mod schema;
@@ -13,14 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use conclave_wire::{DeviceId, PersonId, v1};
+use conclave_wire::{Code, DeviceId, PersonId, v1};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use super::tables::PeopleTables;
 use super::{
-    EntriesAsk, Op, Outcome, SeatAsk, SeatStanding, Storage, StorageError, Waiting, channel, people as rules,
-    reading,
+    BlobAsk, EntriesAsk, Op, Outcome, SeatAsk, SeatStanding, Storage, StorageError, Waiting,
+    blobs as blob_rules, channel, people as rules, reading,
 };
 use crate::RelayError;
 pub(crate) use schema::{check_version, mark_as_copy};
@@ -111,6 +112,9 @@ impl Storage for SqliteStorage {
     }
     fn entries(&self, ask: EntriesAsk) -> Waiting<Vec<v1::Entry>> {
         self.read(move |tables| reading::entries(tables, &ask))
+    }
+    fn blob(&self, ask: BlobAsk) -> Waiting<Result<Bytes, Code>> {
+        self.read(move |tables| blob_rules::get(tables, &ask))
     }
     fn people(&self, names: Vec<String>, persons: Vec<PersonId>) -> Waiting<Vec<v1::Person>> {
         self.read(move |tables| rules::people(tables, &names, &persons))
@@ -224,6 +228,7 @@ fn give_back(connection: &Connection) -> rusqlite::Result<()> {
 fn weight(ops: &[Op]) -> usize {
     let one = |op: &Op| match op {
         Op::Post(post) => post.shared.len() + post.slices.len() + 256,
+        Op::PutBlob(put) => put.bytes.len() + 256,
         _ => 256,
     };
     ops.iter().map(one).sum()

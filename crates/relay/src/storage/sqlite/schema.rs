@@ -10,7 +10,7 @@ use super::Failure;
 use crate::RelayError;
 
 /// The format this version writes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// What a copy's `meta` has, until a relay starts from it.
 const COPY: &str = "copy";
 
@@ -21,6 +21,15 @@ UPDATE entries SET shared = (SELECT shared FROM bodies WHERE bodies.key = entrie
 DROP TABLE bodies;
 ";
 
+/// From version 2, which kept no blobs.
+const FROM_2: &str = "
+ALTER TABLE channels ADD COLUMN blob_bytes INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE blobs (
+    key INTEGER PRIMARY KEY, channel INTEGER NOT NULL, hash BLOB NOT NULL, at INTEGER NOT NULL,
+    bytes BLOB NOT NULL, UNIQUE (channel, hash));
+CREATE INDEX blobs_by_age ON blobs (channel, at);
+";
+
 const SCHEMA: &str = "
 CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 INSERT INTO meta VALUES ('incarnation', 1);
@@ -29,7 +38,8 @@ CREATE TABLE channels (
     key INTEGER PRIMARY KEY, channel BLOB NOT NULL UNIQUE,
     head INTEGER NOT NULL DEFAULT 0, turn INTEGER NOT NULL DEFAULT 0,
     open_seats INTEGER NOT NULL DEFAULT 0,
-    floor INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0);
+    floor INTEGER NOT NULL DEFAULT 0, dropped INTEGER NOT NULL DEFAULT 0,
+    blob_bytes INTEGER NOT NULL DEFAULT 0);
 
 CREATE TABLE seats (
     key INTEGER PRIMARY KEY, channel INTEGER NOT NULL, seat BLOB NOT NULL,
@@ -46,6 +56,11 @@ CREATE TABLE entries (
 CREATE TABLE slices (
     key INTEGER PRIMARY KEY, entry INTEGER NOT NULL, first_seat BLOB NOT NULL, packed BLOB NOT NULL);
 CREATE INDEX slices_of ON slices (entry, first_seat);
+
+CREATE TABLE blobs (
+    key INTEGER PRIMARY KEY, channel INTEGER NOT NULL, hash BLOB NOT NULL, at INTEGER NOT NULL,
+    bytes BLOB NOT NULL, UNIQUE (channel, hash));
+CREATE INDEX blobs_by_age ON blobs (channel, at);
 
 CREATE TABLE people (
     key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, person BLOB NOT NULL UNIQUE,
@@ -78,13 +93,14 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Makes the tables of a new database, brings those of an old one up to this version, all or nothing.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
-    let steps = match check_version(connection)? {
-        0 => SCHEMA,
-        1 => FROM_1,
+    let steps: &[&str] = match check_version(connection)? {
+        0 => &[SCHEMA],
+        1 => &[FROM_1, FROM_2],
+        2 => &[FROM_2],
         _ => return Ok(()),
     };
     let transaction = connection.transaction().map_err(Failure::relay)?;
-    transaction.execute_batch(steps).map_err(Failure::relay)?;
+    steps.iter().try_for_each(|step| transaction.execute_batch(step)).map_err(Failure::relay)?;
     transaction.pragma_update(None, "user_version", VERSION).map_err(Failure::relay)?;
     transaction.commit().map_err(Failure::relay)
 }

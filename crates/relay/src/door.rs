@@ -155,6 +155,7 @@ fn limits_of_the_api() -> serde_json::Value {
         "frame_bytes": limits::FRAME_BYTES,
         "post_bytes": limits::POST_BYTES,
         "shared_bytes": limits::SHARED_BYTES,
+        "commit_bytes": limits::COMMIT_BYTES,
         "slice_bytes": limits::SLICE_BYTES,
         "seat_changes_per_post": limits::SEAT_CHANGES_PER_POST,
         "letters_per_post": limits::LETTERS_PER_POST,

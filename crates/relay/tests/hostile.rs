@@ -73,6 +73,10 @@ async fn oversized_and_misshapen_posts_are_refused_and_write_nothing() {
     let letter = v1::Letter { device: vec![1; 16].into(), body: vec![0; limits::LETTER_BYTES + 1].into() };
     let cases = [
         (a.text(2, 1, vec![0; limits::SHARED_BYTES + 1]), Code::TooLarge),
+        (
+            v1::Post { shared: vec![0; limits::COMMIT_BYTES + 1].into(), ..a.commit(2, 1, vec![]) },
+            Code::TooLarge,
+        ),
         (v1::Post { slices: slice_too_long.into(), ..plain() }, Code::TooLarge),
         (v1::Post { slices: packed.slice(..packed.len() - 1), ..plain() }, Code::Malformed),
         (v1::Post { slices: [packed.clone(), packed].concat().into(), ..plain() }, Code::Malformed),
@@ -92,6 +96,26 @@ async fn oversized_and_misshapen_posts_are_refused_and_write_nothing() {
     }
     assert_eq!(mike.attach(&a, 0).await.head, 1);
     mike.post(a.text(2, 1, vec![0; limits::SHARED_BYTES])).await;
+    mike.post(v1::Post { shared: vec![0; limits::COMMIT_BYTES].into(), ..a.commit(3, 1, vec![]) }).await;
+}
+
+#[tokio::test]
+async fn large_commits_reach_those_who_are_there_and_those_who_catch_up() {
+    let relay = relay().await;
+    let (mut mike, mut sean) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let (a, b) = channel_of_two(&mut mike, 1).await;
+    sean.attach(&b, 1).await;
+    for number in 2..=5 {
+        let shared = vec![number as u8; limits::COMMIT_BYTES].into();
+        mike.post(v1::Post { shared, ..a.commit(number, number - 1, vec![]) }).await;
+        assert_eq!(sean.entries(&b, 1).await[0].shared.len(), limits::COMMIT_BYTES);
+    }
+    let mut late = Client::connect(&relay).await;
+    late.attach(&b, 1).await;
+    // Two of them use up the credit that there is at first.
+    assert!(late.entries(&b, 2).await.iter().all(|entry| entry.shared.len() == limits::COMMIT_BYTES));
+    late.ask(Request::Credit(v1::Credit { bytes: limits::FIRST_CREDIT })).await;
+    assert_eq!(late.entries(&b, 2).await[1].number, 5);
 }
 
 #[tokio::test]

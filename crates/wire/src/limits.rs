@@ -8,6 +8,8 @@ pub const FRAME_BYTES: usize = 4 * 1024 * 1024 + 64 * 1024;
 pub const POST_BYTES: usize = 4 * 1024 * 1024;
 /// The shared part of a post: 64 KiB of content and 4 KiB around it.
 pub const SHARED_BYTES: usize = 68 * 1024;
+/// The shared part of a post that takes a turn: a commit grows with those it adds, and with its group.
+pub const COMMIT_BYTES: usize = 2 * 1024 * 1024;
 /// One slice of a post. A welcome carries the whole roster: 1.7 KiB a device.
 pub const SLICE_BYTES: usize = 1024 * 1024;
 /// Seats opened or closed by one post.

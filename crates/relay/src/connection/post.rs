@@ -69,7 +69,8 @@ pub(super) fn parse(post: v1::Post, at: u64) -> Result<PostOp, Code> {
 fn check_sizes(post: &v1::Post) -> Result<(), Code> {
     let letters: usize = post.letters.iter().map(|letter| letter.body.len()).sum();
     let whole = post.shared.len() + post.slices.len() + letters;
-    let over = post.shared.len() > limits::SHARED_BYTES
+    let most = if post.takes_turn { limits::COMMIT_BYTES } else { limits::SHARED_BYTES };
+    let over = post.shared.len() > most
         || whole > limits::POST_BYTES
         || post.seats.len() > limits::SEAT_CHANGES_PER_POST
         || post.letters.len() > limits::LETTERS_PER_POST;

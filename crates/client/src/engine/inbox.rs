@@ -1,6 +1,7 @@
 //! Taking in entries: in the order of the log, each in a savepoint of its own, what follows from it in the same
 //! transaction; acknowledged only after that transaction is on disk.
 
+use super::blobs::Lacks;
 use super::changes::{end, named, shown, take_over};
 use super::doubts::{contradiction, no_group, void};
 use super::forms::{closes, seat_changes, seen};
@@ -13,9 +14,11 @@ use crate::store::messages::{NewMessage, TEXT};
 use crate::store::outbox::{What, WishState};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Group, Happened, Intent, Joining, Received, ReceivedMessage, ViewCheck};
+use conclave_protocol::group::{
+    Blobs, Group, Happened, Intent, Joining, Received, ReceivedMessage, ViewCheck,
+};
 use conclave_protocol::identity::Account;
-use conclave_protocol::{Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
+use conclave_protocol::{Digest, Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
 use conclave_wire::v1;
 use conclave_wire::v1::client_frame::Request;
 use std::collections::VecDeque;
@@ -32,6 +35,16 @@ struct Progress {
     joined: bool,
     /// The relay contradicts itself: nothing after this is taken.
     broken: bool,
+    /// What is to be fetched before it goes on.
+    lacks: Option<Lacks>,
+}
+
+/// Entries of one seat that are not taken in yet.
+pub(super) struct Waiting {
+    pub(super) seat: SeatId,
+    pub(super) entries: VecDeque<v1::Entry>,
+    /// What was fetched for the first of them.
+    pub(super) pieces: Blobs,
 }
 
 /// Consecutive entries of one seat, on their way into the store.
@@ -40,19 +53,23 @@ struct Batch {
     group: GroupId,
     joined: bool,
     entries: Vec<v1::Entry>,
+    pieces: Blobs,
 }
 
 impl Session<'_> {
     /// Takes in what was pushed: entries of many seats in one transaction, those of one seat in order.
     pub(super) async fn take_entries(&mut self, pushed: Vec<v1::Entries>) -> Result<()> {
-        let mut waiting: Vec<(SeatId, VecDeque<v1::Entry>)> = Vec::new();
+        let mut waiting: Vec<Waiting> = Vec::new();
         for push in pushed {
             let id = SeatId::try_from(push.seat.as_ref())?;
             let Some(seat) = self.seats.get_mut(&id).filter(|seat| !seat.broken) else { continue };
             seat.head = seat.head.max(push.head);
-            match waiting.iter_mut().find(|(known, _)| *known == id) {
-                Some((_, entries)) => entries.extend(push.entries),
-                None => waiting.push((id, push.entries.into())),
+            match waiting.iter_mut().find(|one| one.seat == id) {
+                Some(one) => one.entries.extend(push.entries),
+                None => {
+                    let (entries, pieces) = (push.entries.into(), Blobs::default());
+                    waiting.push(Waiting { seat: id, entries, pieces });
+                }
             }
         }
         while !waiting.is_empty() {
@@ -62,16 +79,17 @@ impl Session<'_> {
     }
 
     /// One transaction.
-    async fn take_some(&mut self, waiting: &mut Vec<(SeatId, VecDeque<v1::Entry>)>) -> Result<()> {
+    async fn take_some(&mut self, waiting: &mut Vec<Waiting>) -> Result<()> {
         let (mut batches, mut room) = (Vec::new(), AT_ONCE);
-        for (id, entries) in waiting.iter_mut() {
+        for Waiting { seat: id, entries, pieces } in waiting.iter_mut() {
             let some: Vec<_> = entries.drain(..entries.len().min(room)).collect();
             room -= some.len();
             if let Some(seat) = self.seats.get_mut(id).filter(|seat| !seat.broken && !some.is_empty()) {
-                batches.push(Batch { seat: *id, group: seat.group, joined: seat.joined, entries: some });
+                let (seat, group, joined, pieces) = (*id, seat.group, seat.joined, std::mem::take(pieces));
+                batches.push(Batch { seat, group, joined, entries: some, pieces });
             }
         }
-        waiting.retain(|(_, entries)| !entries.is_empty());
+        waiting.retain(|one| !one.entries.is_empty());
         if batches.is_empty() {
             return Ok(());
         }
@@ -82,15 +100,19 @@ impl Session<'_> {
                 batches.iter().map(|batch| Ok((batch.seat, take_batch(tx, &account, incarnation, batch)?)));
             taken.collect::<Result<Vec<_>>>()
         });
-        for (id, progress) in step.await? {
+        for (id, mut progress) in step.await? {
+            let lacks = progress.lacks.take();
             self.acknowledge(id, progress).await?;
+            if let Some(lacks) = lacks {
+                self.complete(id, lacks, waiting).await?;
+            }
         }
         Ok(())
     }
 
     /// What was taken is on the disk.
     async fn acknowledge(&mut self, id: SeatId, progress: Progress) -> Result<()> {
-        let Progress { cursor, joined, broken } = progress;
+        let Progress { cursor, joined, broken, .. } = progress;
         let Some(seat) = self.seats.get_mut(&id) else { return Ok(()) };
         if cursor > seat.cursor {
             seat.since = Instant::now();
@@ -107,17 +129,25 @@ impl Session<'_> {
 
 fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Result<Progress> {
     let (seat, group) = (batch.seat, batch.group);
-    let mut progress = Progress { cursor: 0, joined: batch.joined, broken: false };
+    let mut progress = Progress { cursor: 0, joined: batch.joined, broken: false, lacks: None };
     let (mut messages, mut missing, mut opened, mut void) = (0, 0, false, false);
     // Between messages the group stays in hand: loading a large one costs more than opening a message.
     let (mut hand, mut allowed) = (None, Allowed::default());
-    for entry in &batch.entries {
+    for (at, entry) in batch.entries.iter().enumerate() {
         let held = hand.take();
         let taken = tx.savepoint(|tx| match progress.joined {
             true => take_entry(tx, account, (&group, held), seat, entry),
-            false => take_first(tx, account, (seat, incarnation), entry).map(|taken| (taken, None)),
+            false => {
+                let taken = take_first(tx, account, (seat, incarnation), entry, &batch.pieces);
+                taken.map(|taken| (taken, None))
+            }
         });
         match taken {
+            Ok((Taken::Lacks(pieces), _)) => {
+                let entries = batch.entries.iter().skip(at).cloned().collect();
+                progress.lacks = Some(Lacks { pieces, entries });
+                break;
+            }
             Ok((taken, held)) => {
                 hand = held.filter(|_| taken == Taken::Message);
                 match &hand {
@@ -138,13 +168,11 @@ fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Re
                     progress.broken = true;
                 }
             }
-            Err(ClientError::Protocol(ProtocolError::Peer(fault))) if progress.joined => {
-                contradiction(tx, &group, format!("entry {}: {fault}", entry.number))?;
-                progress.broken = true;
-                break;
-            }
             Err(ClientError::Protocol(ProtocolError::Peer(fault))) => {
-                no_group(tx, seat, &fault.to_string())?;
+                match progress.joined {
+                    true => contradiction(tx, &group, format!("entry {}: {fault}", entry.number))?,
+                    false => no_group(tx, seat, &fault.to_string())?,
+                }
                 progress.broken = true;
                 break;
             }
@@ -177,12 +205,14 @@ pub(super) fn tell_messages(tx: &Tx, group: &GroupId, count: u64, missing: u64) 
 }
 
 /// What came of an entry.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Taken {
     Message,
     /// An entry whose content is gone, or cannot be read here.
     Missing,
     Joined,
+    /// Nothing yet: these pieces are to be fetched first.
+    Lacks(Vec<Digest>),
     Over,
     /// Taken in before.
     Known,

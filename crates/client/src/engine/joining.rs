@@ -15,12 +15,13 @@ use conclave_protocol::identity::Account;
 use conclave_protocol::{PersonId, SeatId};
 use conclave_wire::v1;
 
-/// An entry before the group is in hand.
+/// An entry before the group is in hand, with the pieces that were fetched for it.
 pub(super) fn take_first(
     tx: &Tx,
     account: &Account,
     (seat, incarnation): (SeatId, u32),
     entry: &v1::Entry,
+    pieces: &Blobs,
 ) -> Result<Taken> {
     let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
     let (Some(mut joining), Some(offer)) = (joining, tx.offer(&seat)?) else { return Ok(Taken::Over) };
@@ -31,11 +32,11 @@ pub(super) fn take_first(
     let seen = seen(entry, &seats, None)?;
     let before = tx.channel(&offer.group)?.map(|_| tx.protocol(|cx| Group::load(&offer.group, cx)));
     let read = before.transpose()?.map(|before| before.cursor());
-    let (mut group, received) =
-        match tx.protocol(|cx| joining.receive(account, &seen, &Blobs::default(), cx))? {
-            Joined::In(joined) => *joined,
-            Joined::Waits | Joined::Needs(_) => return Ok(Taken::Known),
-        };
+    let (mut group, received) = match tx.protocol(|cx| joining.receive(account, &seen, pieces, cx))? {
+        Joined::In(joined) => *joined,
+        Joined::Waits => return Ok(Taken::Known),
+        Joined::Needs(pieces) => return Ok(Taken::Lacks(pieces)),
+    };
     tx.protocol(|cx| group.attached(incarnation, entry.number, entry.turn, cx))?;
     let by = match &received {
         Received::Committed { author, .. } => *author,

@@ -2,6 +2,7 @@
 //! live. It runs while somebody in this process wants it and no other process of the same store has the lease; dropping
 //! it anywhere is as harmless as a crash.
 
+mod blobs;
 mod changes;
 mod doubts;
 mod forms;

@@ -22,7 +22,6 @@ use conclave_protocol::content::Content;
 use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
-use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::server_frame::Body;
 use prost::Message;
 use std::time::Duration;
@@ -130,7 +129,7 @@ impl Session<'_> {
     async fn transmit(&mut self, seat: SeatId, post: StoredPost) -> Result<()> {
         let request = post.request()?;
         let (group, at_turn) = (post.group, request.at_turn);
-        match self.link.ask(Request::Post(request)).await {
+        match self.post(group, request).await {
             Ok(Body::Posted(posted)) => {
                 self.seats.grown(&seat, posted.entry);
                 let over = self.store.step(move |tx| taken(tx, &post)).await?;
@@ -290,6 +289,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
     }
     let letters = std::mem::take(&mut post.letters);
     post.letters = keep_letters(tx, wish, &channel.relay, letters)?;
+    let blobs = std::mem::take(&mut post.blobs);
     let number = channel.posts + 1;
     let request = wire_post(post, &channel.channel, &channel.seat, &channel.token, number)?;
     tx.add_post(&StoredPost {
@@ -300,6 +300,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         sealed_at: tx.now.0,
         accepted: false,
     })?;
+    tx.add_blobs(&wish.group, &blobs)?;
     Ok(Sealed::Ready)
 }
 

@@ -43,6 +43,8 @@ pub(super) struct Session<'s> {
     pub(super) held: HashMap<GroupId, Hold>,
     /// Since when it serves, by the client's clock.
     pub(super) since: Timestamp,
+    /// Up to where this connection has put what the posts of groups need.
+    pub(super) put: HashMap<GroupId, i64>,
     /// The wish to be brought up to date that this connection fulfils once it is idle.
     wanted: i64,
 }
@@ -81,9 +83,9 @@ impl<'s> Session<'s> {
             let id = relay.id;
             store.step(move |tx| tx.set_away(&id, false)).await?;
         }
-        let (reach, seats, held) = (Reach::new(store.clone()), Seats::default(), HashMap::new());
-        let since = store.clock().now();
-        Ok(Self { store, link, relay, own, reach, seats, held, since, wanted: 0 })
+        let (reach, seats) = (Reach::new(store.clone()), Seats::default());
+        let (held, put, since) = (HashMap::new(), HashMap::new(), store.clock().now());
+        Ok(Self { store, link, relay, own, reach, seats, held, put, since, wanted: 0 })
     }
 
     async fn serve(&mut self, up: impl FnOnce()) -> Result<std::convert::Infallible> {

@@ -79,13 +79,24 @@ CREATE INDEX heals_due ON heals (due);
 CREATE INDEX heals_tried ON heals (tried) WHERE tried IS NOT NULL;
 ";
 
+/// Version 3 keeps what lies beside a post.
+const TO_3: &str = "
+CREATE TABLE blobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL REFERENCES posts (grp) ON DELETE CASCADE,
+    bytes BLOB NOT NULL
+);
+CREATE INDEX blobs_of ON blobs (grp, seq);
+";
+
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.
 ///
 /// # Errors
 /// `StoreDamaged` for a version that never was; `Store` if there is no room for the copy.
 pub(super) fn migrate(tx: &Connection, version: u32, dir: &Path, key: &StoreKey) -> Result<()> {
     let steps: &[&str] = match version {
-        1 => &[TO_2],
+        1 => &[TO_2, TO_3],
+        2 => &[TO_3],
         _ => return Err(ClientError::StoreDamaged("its version never was".into())),
     };
     copy(&dir.join("store.db"), &dir.join(format!("store.db.version-{version}")), key)?;

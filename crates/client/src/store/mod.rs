@@ -4,6 +4,7 @@
 //! in the files beside this one.
 
 mod backup;
+pub(crate) mod blobs;
 pub(crate) mod census;
 pub(crate) mod channels;
 pub(crate) mod conversations;

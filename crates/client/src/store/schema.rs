@@ -154,6 +154,13 @@ CREATE TABLE posts (
     sealed_at INTEGER NOT NULL,
     accepted INTEGER NOT NULL DEFAULT 0
 );
+-- What a post needs to be at the relay before it: sealed pieces, gone with their post.
+CREATE TABLE blobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL REFERENCES posts (grp) ON DELETE CASCADE,
+    bytes BLOB NOT NULL
+);
+CREATE INDEX blobs_of ON blobs (grp, seq);
 -- Letters to inboxes elsewhere, sealed. `held`: the outbox row whose post must be accepted first.
 CREATE TABLE letters (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -1,9 +1,12 @@
-//! A disk that is full, as the database tells it.
+//! A disk that is full, as the database tells it; rows that go with others.
 
 use super::Store;
 use crate::ClientError;
 use crate::clock::SystemClock;
 use crate::store::meta::Fact;
+use crate::store::posts::StoredPost;
+use conclave_protocol::group::Blob;
+use conclave_protocol::{Digest, GroupId};
 use std::sync::Arc;
 
 const BIG: usize = 1 << 20;
@@ -57,4 +60,33 @@ async fn a_step_of_the_protocol_that_finds_no_room_is_named_alike() {
     store.step(write).await.unwrap();
     let read = store.view(|tx| tx.protocol(|cx| Ok(cx.vault.get(b"key")?.map(|value| value.len()))));
     assert_eq!(read.await.unwrap(), Some(BIG));
+}
+
+#[tokio::test]
+async fn what_a_post_needs_is_given_in_order_and_goes_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    let write = |tx: &super::Tx| {
+        let mut last = 0;
+        for group in [GroupId([1; 32]), GroupId([2; 32])] {
+            let (number, bytes, sealed_at) = (1, vec![1], 5);
+            tx.add_post(&StoredPost { group, intent: 7, number, bytes, sealed_at, accepted: false })?;
+            let piece = |n: u8| Blob { hash: Digest([n; 32]), bytes: vec![n; 3] };
+            tx.add_blobs(&group, &[piece(1), piece(2)])?;
+            let (first, bytes) = tx.next_blob(&group, last)?.unwrap();
+            assert_eq!(bytes, [1; 3]);
+            let (second, bytes) = tx.next_blob(&group, first)?.unwrap();
+            assert_eq!(bytes, [2; 3]);
+            assert_eq!(tx.next_blob(&group, second)?, None);
+            last = second;
+        }
+        tx.drop_post(&GroupId([1; 32]))?;
+        assert_eq!(tx.next_blob(&GroupId([1; 32]), 0)?, None);
+        assert!(tx.next_blob(&GroupId([2; 32]), 0)?.is_some());
+        tx.drop_post(&GroupId([2; 32]))?;
+        let left: i64 = tx.db.query_row("SELECT count(*) FROM blobs", [], |row| row.get(0))?;
+        assert_eq!(left, 0);
+        Ok(())
+    };
+    store.step(write).await.unwrap();
 }

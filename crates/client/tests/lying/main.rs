@@ -2,6 +2,7 @@
 //! and in order. One named test for each lie.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
+mod blobs;
 #[path = "../common/mod.rs"]
 mod common;
 mod connection;

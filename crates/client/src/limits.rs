@@ -15,6 +15,7 @@ pub const ALL: &[Limit] = &[
     ("passes of the passphrase's Argon2id", store::ARGON2_PASSES as u64, "passes"),
     ("memory that a store may ask for", store::MOST_ARGON2_KIB as u64, "KiB"),
     ("a step waits for those of other processes", store::BUSY.as_secs(), "seconds"),
+    ("devices that one change adds to a group", crate::client::DEVICES_AT_ONCE as u64, "devices"),
     ("entries taken in by one transaction", engine::ENTRIES_AT_ONCE as u64, "entries"),
     ("requests of unknown people that wait", engine::REQUESTS as u64, "requests"),
     ("the longest pause between two tries to connect", engine::LONGEST_PAUSE.as_secs(), "seconds"),

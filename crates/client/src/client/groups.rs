@@ -14,6 +14,10 @@ use conclave_protocol::identity::Account;
 use conclave_protocol::{GroupId, Misuse, PersonId, Timestamp};
 use std::collections::HashMap;
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// Devices that one commit adds: their leaves and what a tree needs for them fill the most that one may have by half.
+pub(crate) const DEVICES_AT_ONCE: usize = 150;
 
 /// Of a device that was not heard of for so long, the person is told.
 pub(crate) const IDLE: u64 = 14 * Timestamp::DAY;
@@ -40,22 +44,24 @@ impl Client {
     /// `UnknownTarget`, `UnknownPerson`, `AlreadyMember`, `GivenUp` with the reason.
     pub async fn add(&self, group: &str, who: &[impl AsRef<str>], wait: Duration) -> Result<Outcome> {
         let id = self.group_id(group).await?;
-        let mut people = Vec::new();
+        let (mut people, mut known) = (Vec::new(), self.members(id).await?);
         for one in who {
-            people.push(self.find(one.as_ref()).await?.person);
+            let found = self.find(one.as_ref()).await?;
+            if !known.contains(&found.person) {
+                known.push(found.person);
+                people.push((found.person, found.device_list()?.devices().len()));
+            }
         }
-        let members = self.members(id).await?;
-        people.retain(|person| !members.contains(person));
-        people.dedup();
         if people.is_empty() {
             return Err(Misuse::AlreadyMember.into());
         }
         let offered = self.store.view(move |tx| tx.protocol(|cx| Group::load(&id, cx)?.scheme())).await?;
         let offered = offered.promise().devices;
-        if members.len() + people.len() > offered {
+        if known.len() > offered {
             return Err(Misuse::GroupFull(offered).into());
         }
-        self.change(id, Intent::Add(people), wait).await
+        let shares = shares(people).into_iter().map(Intent::Add).collect();
+        self.change_all(id, shares, wait).await
     }
 
     /// Removes people.
@@ -133,14 +139,31 @@ impl Client {
     }
 
     async fn change(&self, group: GroupId, intent: Intent, wait: Duration) -> Result<Outcome> {
-        let wish = self.store.step(move |tx| {
+        self.change_all(group, vec![intent], wait).await
+    }
+
+    /// Wishes for all of it at once, so that nothing is half noted, and waits for each.
+    async fn change_all(&self, group: GroupId, intents: Vec<Intent>, wait: Duration) -> Result<Outcome> {
+        let until = Instant::now() + wait;
+        let wishes = self.store.step(move |tx| {
             if tx.channel(&group)?.is_none() {
                 let name = tx.conversation(&group)?.map_or_else(|| group.to_string(), |known| known.name);
                 return Err(ClientError::NotInGroup(name));
             }
-            tx.wish(&group, &What::Change(intent), 0)
+            let wish = |intent| tx.wish(&group, &What::Change(intent), 0);
+            intents.into_iter().map(wish).collect::<Result<Vec<_>>>()
         });
-        self.wait_for(wish.await?, wait).await
+        let mut all = Ok(Outcome::Done);
+        for wish in wishes.await? {
+            let one = self.wait_for(wish, until.saturating_duration_since(Instant::now())).await;
+            // What was given up is told; what only waits is not, should the rest of it be.
+            all = match (all, one) {
+                (Err(error), _) | (_, Err(error)) => Err(error),
+                (Ok(Outcome::Done), Ok(one)) => Ok(one),
+                (Ok(waits), Ok(_)) => Ok(waits),
+            };
+        }
+        all
     }
 
     async fn group_id(&self, group: &str) -> Result<GroupId> {
@@ -178,6 +201,21 @@ impl Client {
             })
             .await
     }
+}
+
+/// Cuts those who are to be added, each with the number of its devices, into what one commit adds.
+fn shares(people: Vec<(PersonId, usize)>) -> Vec<Vec<PersonId>> {
+    let (mut shares, mut share, mut weight) = (Vec::new(), Vec::new(), 0);
+    for (person, devices) in people {
+        if weight + devices > DEVICES_AT_ONCE && !share.is_empty() {
+            shares.push(std::mem::take(&mut share));
+            weight = 0;
+        }
+        share.push(person);
+        weight += devices;
+    }
+    shares.push(share);
+    shares
 }
 
 fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
@@ -224,4 +262,21 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
         exposed_until: until.filter(|_| member_now).and_then(|until| until.into_iter().max()),
         members: group.people().map(member).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_to_be_added_are_cut_by_their_devices_and_nobody_is_left_out() {
+        let person = |n: usize| PersonId([n as u8; 32]);
+        let people: Vec<_> = (0..100).map(|n| (person(n), 1 + n % 4)).collect();
+        let cut = shares(people.clone());
+        let weight = |share: &Vec<PersonId>| share.iter().map(|one| 1 + usize::from(one.0[0]) % 4).sum();
+        let weights: Vec<usize> = cut.iter().map(weight).collect();
+        assert_eq!(weights, [150, 100], "250 devices in all");
+        assert_eq!(cut.concat(), people.iter().map(|(person, _)| *person).collect::<Vec<_>>());
+        assert_eq!(shares(vec![(person(1), 500), (person(2), 1)]), [vec![person(1)], vec![person(2)]]);
+    }
 }

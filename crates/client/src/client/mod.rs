@@ -11,6 +11,7 @@ mod requests;
 mod streams;
 mod waiting;
 
+pub(crate) use groups::DEVICES_AT_ONCE;
 pub use links::read_link;
 pub use streams::{Events, Follow};
 

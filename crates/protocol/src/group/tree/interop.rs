@@ -2,7 +2,7 @@
 //! and joins by is MLS (RFC 9420) as somebody else wrote it, in our suite (0x004D) and in the one that everybody has (0x0001).
 
 use super::super::{kept, provider::plain, rules::Rules};
-use super::{Made, Outcome, Shelf, Wanted, builder, commit, create, follow, join, key_package, load};
+use super::{Made, Outcome, Wanted, commit, create, follow, join, key_package, open};
 use crate::identity::{Account, Handle, PeerDevice};
 use crate::primitives::foreign::{Foreign, ForeignSigner};
 use crate::primitives::secret::{Secret, Seed};
@@ -246,8 +246,7 @@ impl World {
     fn authenticator(&mut self, who: usize) -> Vec<u8> {
         let ours = &mut self.ours[who];
         let kept = kept::load(&self.group, &ours.bench.cx()).unwrap();
-        let client = builder(&Shelf::with(&kept), Rules::default(), &mut ours.bench.cx()).build();
-        let group = load(&client, &self.roster, &kept).unwrap();
+        let (_, group) = open(&kept, Rules::default(), &self.group, &mut ours.bench.cx()).unwrap();
         group.epoch_authenticator().unwrap().to_vec()
     }
 
@@ -255,8 +254,7 @@ impl World {
     fn talk(&mut self) {
         let ours = &mut self.ours[0];
         let kept = kept::load(&self.group, &ours.bench.cx()).unwrap();
-        let client = builder(&Shelf::with(&kept), Rules::default(), &mut ours.bench.cx()).build();
-        let mut group = load(&client, &self.roster, &kept).unwrap();
+        let (_, mut group) = open(&kept, Rules::default(), &self.group, &mut ours.bench.cx()).unwrap();
         let message = group.encrypt_application_message(b"from us", vec![7]).unwrap();
         assert_eq!(self.theirs.read(&message.to_bytes().unwrap()), (b"from us".to_vec(), vec![7]));
         let message = MlsMessage::from_bytes(&self.theirs.say(b"from them")).unwrap();

@@ -303,3 +303,23 @@ fn a_key_package_with_any_bit_flipped_or_of_another_adds_nobody() {
     assert!(matches!(add([&published[..start], &others].concat()), Err(Error::Peer(_))));
     assert_eq!(add(published[..start].to_vec()), Err(Misuse::JoinKeyNeeded.into()));
 }
+
+/// mls-rs follows such a path out of bounds, and the process ends.
+#[test]
+fn a_path_that_is_too_short_is_void_before_the_engine_goes_along_it() {
+    let mut world = World::new(Scheme::Tree, &["mike", "sean"], 0);
+    for who in [0, 1] {
+        world.change(who, &Intent::Heal).unwrap();
+        world.sync_all();
+    }
+    let id = world.people[0].group.unwrap();
+    tree::shorten_next(&id, &world.people[0].bench.cx());
+    let post = world.draft(0, &Intent::Heal).unwrap();
+    tree::shorten_no_more();
+    assert!(world.post(0, post));
+    let epoch = world.people[1].group().epoch();
+    world.sync(1);
+    let last = world.people[1].received.last();
+    assert!(matches!(last, Some(Received::Void(PeerFault::RosterMismatch))), "{last:?}");
+    assert_eq!(world.people[1].group().epoch(), epoch);
+}

@@ -273,7 +273,7 @@ fn check_header(wanted: &Wanted, message: &[u8]) -> Result<(), PeerFault> {
 
 fn builder(shelf: &Shelf, rules: Rules, cx: &mut Context) -> ClientBuilder<Config> {
     Client::builder()
-        .crypto_provider(Provider::new(cx))
+        .crypto_provider(Provider::new(rules.seen(), cx))
         .identity_provider(rules.clone())
         .mls_rules(rules)
         .group_state_storage(shelf.clone())
@@ -360,6 +360,14 @@ fn fault(error: &MlsError) -> PeerFault {
         MlsError::InvalidEpoch | MlsError::GroupIdMismatch => PeerFault::WrongEpoch,
         _ => PeerFault::Malformed,
     }
+}
+
+/// The key of the root of a tree of two leaves, as it is encoded.
+#[cfg(test)]
+pub(crate) fn root_key(tree: &[u8]) -> Option<Vec<u8>> {
+    let tree = ExportedTree::from_bytes(tree).ok()?;
+    let root = tree.nodes().get(1)?.as_ref()?.mls_encode_to_vec().ok()?;
+    root.get(1..1 + 2 + 1216).map(<[u8]>::to_vec)
 }
 
 /// Whether a row is a node of a tree.

@@ -8,6 +8,7 @@
 mod bare;
 mod engine;
 mod kept;
+mod path;
 #[cfg(any(test, fuzzing))]
 pub(super) use engine::{reads_key_package, reads_node};
 #[cfg(test)]
@@ -17,6 +18,8 @@ mod provider;
 mod rules;
 mod secret_tree;
 mod shelf;
+#[cfg(test)]
+mod short;
 
 pub use bare::BareTree;
 
@@ -33,6 +36,18 @@ use engine::{Made, Move, Outcome, Wanted};
 use zeroize::Zeroizing;
 
 pub(super) enum Tree {}
+
+/// The next commit of this thread has a path without nodes, in a tree of two leaves: what a hostile member could make.
+#[cfg(test)]
+pub(super) fn shorten_next(group: &GroupId, cx: &Context) {
+    short::next(engine::root_key(&tree_bytes(group, cx)));
+}
+
+/// Commits are honest again.
+#[cfg(test)]
+pub(super) fn shorten_no_more() {
+    short::next(None);
+}
 
 /// The ratchet tree as it is kept.
 #[cfg(test)]

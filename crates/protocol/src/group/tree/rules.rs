@@ -2,6 +2,7 @@
 //!
 //! These rules are asked before anything of a commit is opened, so that every member decides alike.
 
+use super::path::{self, Seen};
 use super::provider::verifying_key;
 use crate::primitives::sign::VerifyingKey;
 use crate::roster::Roster;
@@ -15,7 +16,7 @@ use mls_rs::mls_rules::{CommitDirection, CommitOptions, CommitSource, Encryption
 use mls_rs::time::MlsTime;
 use mls_rs::{ExtensionList, IdentityProvider, MlsRules};
 use mls_rs_core::identity::MemberValidationContext;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -24,7 +25,7 @@ pub(super) type Leaves = BTreeMap<DeviceId, VerifyingKey>;
 
 /// What a commit must do to the tree.
 #[derive(Clone, Default)]
-pub(super) struct Rules(Arc<Expected>);
+pub(super) struct Rules(Arc<Expected>, Seen);
 
 #[derive(Default)]
 struct Expected {
@@ -56,7 +57,12 @@ impl Rules {
         let gone = before.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
         expected.removed = gone.map(|leaf| leaf.device).collect();
         expected.removed.sort_unstable();
-        Ok(Self(Arc::new(expected)))
+        Ok(Self(Arc::new(expected), Seen::default()))
+    }
+
+    /// Where the length of a path is noted.
+    pub(super) fn seen(&self) -> Seen {
+        self.1.clone()
     }
 
     /// Whether everything that all members see of a commit was as expected.
@@ -84,6 +90,21 @@ impl Rules {
         removed.sort_unstable();
         (added.len() == adds.len() && added == self.0.added && removed == self.0.removed).then_some(())
     }
+
+    /// The path has the nodes that it must have in the tree after the proposals.
+    fn path_fits(&self, source: &CommitSource, members: &Members, proposals: &ProposalBundle) -> bool {
+        let CommitSource::ExistingMember(author) = source else { return false };
+        let mut leaves: BTreeSet<u32> = members.members_iter().map(|member| member.index).collect();
+        for gone in proposals.remove_proposals() {
+            leaves.remove(&gone.proposal.to_remove());
+        }
+        // Who comes takes the leftmost blank leaf.
+        for _ in proposals.add_proposals() {
+            let blank = (0..).zip(&leaves).find(|(index, leaf)| index != *leaf).map(|(index, _)| index);
+            leaves.insert(blank.unwrap_or(leaves.len() as u32));
+        }
+        self.1.path() == Some(path::expected(author.index, leaves.into_iter()))
+    }
 }
 
 impl MlsRules for Rules {
@@ -91,13 +112,16 @@ impl MlsRules for Rules {
 
     fn filter_proposals(
         &self,
-        _direction: CommitDirection,
+        direction: CommitDirection,
         source: CommitSource,
         members: &Members,
         _context: &GroupContext,
         proposals: ProposalBundle,
     ) -> std::result::Result<ProposalBundle, Otherwise> {
         self.fit(&source, members, &proposals).ok_or(Otherwise)?;
+        if direction == CommitDirection::Receive && !self.path_fits(&source, members, &proposals) {
+            return Err(Otherwise);
+        }
         Ok(proposals)
     }
 

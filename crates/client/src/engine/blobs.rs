@@ -2,7 +2,6 @@
 //! are opaque here; that they are the right ones their hashes say.
 
 use super::doubts::no_group;
-use super::inbox::Waiting;
 use super::outbox::is_transient;
 use super::session::Session;
 use crate::directory::answer_fault;
@@ -14,6 +13,15 @@ use conclave_protocol::{Digest, GroupId, SeatId};
 use conclave_wire::limits::BLOB_BYTES;
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
+use std::collections::VecDeque;
+
+/// Entries of one seat that are not taken in yet.
+pub(super) struct Waiting {
+    pub(super) seat: SeatId,
+    pub(super) entries: VecDeque<v1::Entry>,
+    /// What was fetched for the first of them.
+    pub(super) pieces: Blobs,
+}
 
 /// An entry that cannot be taken in yet.
 pub(super) struct Lacks {
@@ -57,7 +65,7 @@ impl Session<'_> {
         waiting: &mut Vec<Waiting>,
     ) -> Result<()> {
         let Some(pieces) = self.fetch(id, &lacks.pieces).await? else { return Ok(()) };
-        let mut entries: std::collections::VecDeque<_> = lacks.entries.into();
+        let mut entries: VecDeque<_> = lacks.entries.into();
         match waiting.iter_mut().find(|one| one.seat == id) {
             Some(one) => {
                 entries.append(&mut one.entries);

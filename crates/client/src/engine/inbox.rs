@@ -1,7 +1,7 @@
 //! Taking in entries: in the order of the log, each in a savepoint of its own, what follows from it in the same
 //! transaction; acknowledged only after that transaction is on disk.
 
-use super::blobs::Lacks;
+use super::blobs::{Lacks, Waiting};
 use super::changes::{end, named, shown, take_over};
 use super::doubts::{contradiction, no_group, void};
 use super::forms::{closes, seat_changes, seen};
@@ -21,7 +21,6 @@ use conclave_protocol::identity::Account;
 use conclave_protocol::{Digest, Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
 use conclave_wire::v1;
 use conclave_wire::v1::client_frame::Request;
-use std::collections::VecDeque;
 use tokio::time::Instant;
 
 /// Entries in one transaction.
@@ -37,14 +36,6 @@ struct Progress {
     broken: bool,
     /// What is to be fetched before it goes on.
     lacks: Option<Lacks>,
-}
-
-/// Entries of one seat that are not taken in yet.
-pub(super) struct Waiting {
-    pub(super) seat: SeatId,
-    pub(super) entries: VecDeque<v1::Entry>,
-    /// What was fetched for the first of them.
-    pub(super) pieces: Blobs,
 }
 
 /// Consecutive entries of one seat, on their way into the store.
@@ -137,10 +128,8 @@ fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Re
         let held = hand.take();
         let taken = tx.savepoint(|tx| match progress.joined {
             true => take_entry(tx, account, (&group, held), seat, entry),
-            false => {
-                let taken = take_first(tx, account, (seat, incarnation), entry, &batch.pieces);
-                taken.map(|taken| (taken, None))
-            }
+            false => take_first(tx, account, (seat, incarnation), (entry, &batch.pieces))
+                .map(|first| (first, None)),
         });
         match taken {
             Ok((Taken::Lacks(pieces), _)) => {

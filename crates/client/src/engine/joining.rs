@@ -20,8 +20,7 @@ pub(super) fn take_first(
     tx: &Tx,
     account: &Account,
     (seat, incarnation): (SeatId, u32),
-    entry: &v1::Entry,
-    pieces: &Blobs,
+    (entry, pieces): (&v1::Entry, &Blobs),
 ) -> Result<Taken> {
     let joining = tx.protocol(|cx| Joining::load(seat, cx))?;
     let (Some(mut joining), Some(offer)) = (joining, tx.offer(&seat)?) else { return Ok(Taken::Over) };

@@ -140,7 +140,12 @@ fn a_later_theft_of_a_receiver_opens_the_healed_span() {
         assert_eq!(opened(&world), texts(&["stolen"]), "{scheme}");
         world.act(2, Deed::Steal).unwrap();
         world.act(0, say("stolen again")).unwrap();
-        assert_eq!(opened(&world), texts(&["stolen", "healed", "stolen again"]), "{scheme}");
+        let expected = match scheme {
+            // MLS shares the limit; this thief does not take the state of its engine apart.
+            Scheme::Tree => texts(&["stolen", "stolen again"]),
+            _ => texts(&["stolen", "healed", "stolen again"]),
+        };
+        assert_eq!(opened(&world), expected, "{scheme}");
         world.loot.remove(0);
         assert_eq!(opened(&world), texts(&["stolen again"]), "{scheme}: the later theft alone");
     }
@@ -188,7 +193,12 @@ fn a_session_stolen_before_opens_what_it_carried_in_the_epoch_of_a_later_theft()
         world.act(0, say("first")).unwrap();
         assert_eq!(opened(&world), texts(&[]), "{scheme}");
         world.act(2, Deed::Steal).unwrap();
-        assert_eq!(opened(&world), texts(&["first"]), "{scheme}");
+        let expected = match scheme {
+            // Nothing of a tree goes through sessions.
+            Scheme::Tree => texts(&[]),
+            _ => texts(&["first"]),
+        };
+        assert_eq!(opened(&world), expected, "{scheme}");
         world.loot.remove(0);
         assert_eq!(opened(&world), texts(&[]), "{scheme}: the later theft alone");
     }

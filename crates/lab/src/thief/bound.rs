@@ -3,7 +3,7 @@
 use super::{Kit, context};
 use crate::simulator::{Kept, Loot, Tape, What};
 use crate::{LabError, Result};
-use conclave_protocol::group::Group;
+use conclave_protocol::group::{Group, Scheme};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::BTreeSet;
@@ -44,7 +44,9 @@ fn leads_on(kept: &Kept, loot: &[Loot], tape: &Tape) -> Result<bool> {
     for copy in loot {
         let pending = copy.who == kept.who && copy.disk.sealed_last(&kept.shared);
         let seat = Kit::of(&copy.disk)?.seat;
-        let wrapped = copy.who != kept.who && kept.slices.contains_key(&seat);
+        // A tree's commit is sealed to all who stay, and has no slices.
+        let is_for_all = copy.scheme()? == Scheme::Tree;
+        let wrapped = copy.who != kept.who && (is_for_all || kept.slices.contains_key(&seat));
         if pending || (wrapped && copy.holds_leaf_of(kept.number, tape)?) {
             return Ok(true);
         }
@@ -55,10 +57,18 @@ fn leads_on(kept: &Kept, loot: &[Loot], tape: &Tape) -> Result<bool> {
 impl Loot {
     /// The last entry that the device had taken in.
     pub fn place(&self) -> Result<u64> {
+        Ok(self.group()?.cursor())
+    }
+
+    fn scheme(&self) -> Result<Scheme> {
+        Ok(self.group()?.scheme()?)
+    }
+
+    fn group(&self) -> Result<Group> {
         let group = self.disk.group.ok_or_else(|| LabError::unexpected("a copy of a device in no group"))?;
         let mut vault = self.disk.vault.clone();
         let mut rng = ChaCha20Rng::seed_from_u64(0);
-        Ok(Group::load(&group, &mut context(&mut vault, &mut rng))?.cursor())
+        Ok(Group::load(&group, &mut context(&mut vault, &mut rng))?)
     }
 
     /// Whether the leaf that the device had when the entry was posted is in the copy: no heal of its own lies between, other

@@ -66,7 +66,17 @@ CREATE TABLE doubts (
     place INTEGER,
     author BLOB
 );
-CREATE TABLE heals (
+";
+
+/// Version 3 keeps what lies beside a post, and when a group is healed. Some stores of version 2 knew the latter already.
+const TO_3: &str = "
+CREATE TABLE blobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL REFERENCES posts (grp) ON DELETE CASCADE,
+    bytes BLOB NOT NULL
+);
+CREATE INDEX blobs_of ON blobs (grp, seq);
+CREATE TABLE IF NOT EXISTS heals (
     grp BLOB PRIMARY KEY NOT NULL,
     due INTEGER NOT NULL,
     every INTEGER NOT NULL,
@@ -75,18 +85,8 @@ CREATE TABLE heals (
     tried INTEGER,
     told INTEGER NOT NULL DEFAULT 0
 );
-CREATE INDEX heals_due ON heals (due);
-CREATE INDEX heals_tried ON heals (tried) WHERE tried IS NOT NULL;
-";
-
-/// Version 3 keeps what lies beside a post.
-const TO_3: &str = "
-CREATE TABLE blobs (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    grp BLOB NOT NULL REFERENCES posts (grp) ON DELETE CASCADE,
-    bytes BLOB NOT NULL
-);
-CREATE INDEX blobs_of ON blobs (grp, seq);
+CREATE INDEX IF NOT EXISTS heals_due ON heals (due);
+CREATE INDEX IF NOT EXISTS heals_tried ON heals (tried) WHERE tried IS NOT NULL;
 ";
 
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.

@@ -75,6 +75,7 @@ pub(super) struct WelcomeSlice {
 }
 
 /// The welcomes of one commit.
+#[allow(clippy::large_enum_variant, reason = "lives for one step; boxing would only move the copy")]
 pub(super) enum Welcomes {
     /// All is inside each of them.
     Whole { welcome: Welcome, tree: Vec<u8> },

@@ -76,7 +76,7 @@ fn who_and_what_is_unknown_is_refused() {
     mike.fails(1, &["send", "Trip", "hello"]);
     mike.fails(1, &["read", "Trip"]);
     mike.fails(1, &["group", "info", "Trip"]);
-    mike.fails(1, &["group", "new", "Trip", "--scheme", "tree"]);
+    mike.fails(2, &["group", "new", "Trip", "--scheme", "carrier-pigeon"]);
     mike.fails(1, &["request", "accept", "Trip"]);
     world.newcomer("another").fails(1, &["account", "create", "mike", "--relay", &world.url]);
     assert_eq!(mike.ok(&["group", "list"]), "");

@@ -74,7 +74,7 @@ impl<'s> Session<'s> {
     }
 
     async fn open(store: &'s Store, relay: RelayFacts, own: bool) -> Result<Self> {
-        let registered = store.view(|tx| tx.number(Fact::Registered)).await?;
+        let (registered, since) = store.view(|tx| Ok((tx.number(Fact::Registered)?, tx.now))).await?;
         if registered == 0 {
             return Err(ClientError::NotRegistered);
         }
@@ -84,7 +84,7 @@ impl<'s> Session<'s> {
             store.step(move |tx| tx.set_away(&id, false)).await?;
         }
         let (reach, seats) = (Reach::new(store.clone()), Seats::default());
-        let (held, put, since) = (HashMap::new(), HashMap::new(), store.clock().now());
+        let (held, put) = (HashMap::new(), HashMap::new());
         Ok(Self { store, link, relay, own, reach, seats, held, put, since, wanted: 0 })
     }
 

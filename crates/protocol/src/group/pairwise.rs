@@ -2,26 +2,21 @@
 //!
 //! A message is authenticated by the session: deniable, no proof for third parties.
 
-use super::cipher::{Entrance, GroupCipher, Moved, Promise, Received, Rekey, Room, Sealed, Step, Way};
+use super::cipher::{GroupCipher, Promise, Received, Room, Sealed};
 use super::message::{Aad, Chat, KeyName};
-use super::wraps;
 use crate::codec;
 use crate::labels;
 use crate::primitives::secret::{AeadKey, MessageKey, Secret};
 use crate::primitives::sign::SigningKey;
 use crate::primitives::{aead, kdf};
-use crate::roster::{Commit, Leaf, LeafSecrets};
-use crate::{Context, DeviceId, Digest, GroupId, PeerFault, Result, session};
+
+use crate::{Context, DeviceId, Digest, PeerFault, Result, session};
 use zeroize::Zeroizing;
 
 pub(super) enum Pairwise {}
 
 impl GroupCipher for Pairwise {
     const PROMISE: Promise = Promise { devices: 100, most: 300, signed: false };
-
-    fn found(_room: &Room, _leaf: (&Leaf, &LeafSecrets), _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
 
     fn wants(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>> {
         Room::without_session(room.others(), cx)
@@ -61,36 +56,6 @@ impl GroupCipher for Pairwise {
             return Err(PeerFault::HashMismatch.into());
         }
         aead::open(&aead_key(&key, received.salt, &bound), &bound, chat.sealed.as_slice())
-    }
-
-    fn delivered(_group: &GroupId, _handed: &[DeviceId], _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn rekey(step: &Step, _leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
-        wraps::wrap(step, cx)
-    }
-
-    fn follow(
-        _step: &Step,
-        (commit, _): (&Commit, &[u8]),
-        slice: Result<Option<&[u8]>, PeerFault>,
-        leaf: &LeafSecrets,
-        _cx: &mut Context,
-    ) -> Result<Way> {
-        Ok(wraps::unwrap(commit, slice, leaf))
-    }
-
-    fn join(_room: &Room, _entrance: &Entrance, _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn moved(_room: &Room, _moved: &Moved, _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
-
-    fn forget(_group: &GroupId, _cx: &mut Context) -> Result<()> {
-        Ok(())
     }
 }
 

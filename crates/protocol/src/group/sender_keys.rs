@@ -5,15 +5,13 @@
 //! ```
 
 use super::chain::Chain;
-use super::cipher::{Entrance, GroupCipher, Moved, Promise, Received, Rekey, Room, Sealed, Step, Way};
+use super::cipher::{GroupCipher, Moved, Promise, Received, Room, Sealed};
 use super::message::Aad;
-use super::wraps;
 use crate::codec;
 use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{ChainKey, HealRoot, Secret, Seed};
 use crate::primitives::sign::SigningKey;
-use crate::roster::{Commit, Leaf, LeafSecrets};
 use crate::vault::{Row, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, GroupId, PeerFault, Result, session};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -32,10 +30,6 @@ pub(super) struct SenderKey {
 
 impl GroupCipher for SenderKeys {
     const PROMISE: Promise = Promise { devices: 300, most: 1000, signed: true };
-
-    fn found(_room: &Room, _leaf: (&Leaf, &LeafSecrets), _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
 
     fn wants(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>> {
         let lacking = lacking(room, cx)?;
@@ -95,24 +89,6 @@ impl GroupCipher for SenderKeys {
         save(cx.vault, &handed_row(group), &have)
     }
 
-    fn rekey(step: &Step, _leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
-        wraps::wrap(step, cx)
-    }
-
-    fn follow(
-        _step: &Step,
-        (commit, _): (&Commit, &[u8]),
-        slice: Result<Option<&[u8]>, PeerFault>,
-        leaf: &LeafSecrets,
-        _cx: &mut Context,
-    ) -> Result<Way> {
-        Ok(wraps::unwrap(commit, slice, leaf))
-    }
-
-    fn join(_room: &Room, _entrance: &Entrance, _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
-
     fn moved(room: &Room, moved: &Moved, cx: &mut Context) -> Result<()> {
         let group = &room.roster.body().group;
         for device in moved.gone {
@@ -128,10 +104,6 @@ impl GroupCipher for SenderKeys {
             let key: SenderKey = codec::decode(&found.value).map_err(|_| Error::CorruptStore)?;
             save(cx.vault, &found.key, &key.mix(moved.seed, moved.commit))?;
         }
-        Ok(())
-    }
-
-    fn forget(_group: &GroupId, _cx: &mut Context) -> Result<()> {
         Ok(())
     }
 }

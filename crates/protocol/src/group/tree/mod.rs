@@ -99,10 +99,6 @@ impl GroupCipher for Tree {
         Ok(plaintext)
     }
 
-    fn delivered(_group: &GroupId, _handed: &[DeviceId], _cx: &mut Context) -> Result<()> {
-        Ok(())
-    }
-
     fn rekey(step: &Step, leaf: Option<&LeafSecrets>, cx: &mut Context) -> Result<Rekey> {
         let wanted = wanted(step)?;
         let kept = kept::load(&step.before.body().group, cx)?;

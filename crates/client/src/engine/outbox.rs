@@ -128,7 +128,7 @@ impl Session<'_> {
 
     async fn transmit(&mut self, seat: SeatId, post: StoredPost) -> Result<()> {
         let request = post.request()?;
-        let (group, at_turn) = (post.group, request.at_turn);
+        let (group, at_turn, takes_turn) = (post.group, request.at_turn, request.takes_turn);
         match self.post(group, request).await {
             Ok(Body::Posted(posted)) => {
                 self.seats.grown(&seat, posted.entry);
@@ -151,8 +151,10 @@ impl Session<'_> {
                     }
                     Ok(lied)
                 };
-                if self.store.step(step).await? {
-                    self.seats.give_rest(&seat);
+                match self.store.step(step).await? {
+                    true => self.seats.give_rest(&seat),
+                    false if takes_turn => self.hold_back(group),
+                    false => {}
                 }
                 Ok(())
             }

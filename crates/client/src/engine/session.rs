@@ -29,6 +29,9 @@ use tokio::time::Instant;
 /// The engine looks around at least so often.
 const LOOK_AROUND: Duration = Duration::from_secs(60);
 
+/// How long a commit that lost its turn waits at most.
+const APART: Duration = Duration::from_millis(500);
+
 /// A connection that serves.
 pub(super) struct Session<'s> {
     pub(super) store: &'s Store,
@@ -152,6 +155,12 @@ impl<'s> Session<'s> {
             self.catch_up().await?;
         }
         Ok(newer)
+    }
+
+    /// A commit lost its turn. Those who lost with it try again too: chance keeps them apart.
+    pub(super) fn hold_back(&mut self, group: GroupId) {
+        let until = Instant::now() + super::jittered(APART);
+        self.held.insert(group, Hold { until, away: false });
     }
 
     fn is_idle(&self) -> bool {

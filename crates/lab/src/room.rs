@@ -139,15 +139,15 @@ impl Room {
 
     fn say_with(&mut self, text: &str, bundles: &Bundles) -> Result<Taken> {
         let content = Content::text(text)?;
-        let (group, id) = (self.speaks()?, self.message_id());
-        let post = self.seal(group, id, &content, bundles)?;
+        let (mut group, id) = (self.speaks()?, self.message_id());
+        let post = self.seal(&mut group, id, &content, bundles)?;
         Ok(self.take(post))
     }
 
     /// Seals a message with the group in hand.
     pub fn seal(
         &mut self,
-        mut group: Group,
+        group: &mut Group,
         id: MessageId,
         content: &Content,
         bundles: &Bundles,

@@ -105,8 +105,8 @@ fn talk(room: &mut Room, count: usize) -> Result<(f64, f64)> {
     let none = Bundles::default();
     let mut said = Vec::new();
     for _ in 0..count {
-        let (group, id) = (room.speaks()?, room.message_id());
-        let post = sealing.time(|| room.seal(group, id, &content, &none))?;
+        let (mut group, id) = (room.speaks()?, room.message_id());
+        let post = sealing.time(|| room.seal(&mut group, id, &content, &none))?;
         let taken = room.take(post);
         room.settle(&taken)?;
         said.push(taken);

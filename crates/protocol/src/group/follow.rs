@@ -18,7 +18,7 @@ use super::seal::Sealer;
 use super::send::short;
 use super::{
     Body, Entry, Group, Inner, Pending, PendingChat, PendingCommit, PendingWhat, SLICE_SEALED, Scheme,
-    SeatChange, Status, view_next,
+    Status, view_next,
 };
 use crate::codec::{self, VLBytes};
 use crate::content::Content;
@@ -369,30 +369,6 @@ impl Group {
     fn without_seat<'a>(&'a self, after: &'a Roster) -> impl Iterator<Item = DeviceId> + 'a {
         let gone = self.roster.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
         gone.map(|leaf| leaf.device)
-    }
-
-    /// Whether the relay opened and closed the seats that the commit's rosters say.
-    fn seats_fit(&self, after: &Roster, seats: &[SeatChange]) -> bool {
-        let seats_of = |roster: &Roster| roster.leaves().map(|leaf| leaf.seat).collect::<Vec<_>>();
-        let (before, after) = (seats_of(&self.roster), seats_of(after));
-        let mut opened: Vec<SeatId> = after.iter().filter(|seat| !before.contains(seat)).copied().collect();
-        let closed: Vec<SeatId> = before.into_iter().filter(|seat| !after.contains(seat)).collect();
-        let left = |seat: &SeatId| {
-            let person = self.roster.author(*seat).map(|(member, _)| member);
-            person.is_some_and(|member| self.leaving().any(|leaving| leaving == member.person))
-        };
-        let mut fit = true;
-        for change in seats {
-            match change {
-                SeatChange::Open { seat, .. } => {
-                    let expected = opened.iter().position(|other| other == seat);
-                    fit &= expected.map(|at| opened.swap_remove(at)).is_some();
-                }
-                SeatChange::Close(seat) => fit &= closed.contains(seat),
-            }
-        }
-        let is_closed = |seat: &SeatId| seats.contains(&SeatChange::Close(*seat));
-        fit && opened.is_empty() && closed.iter().all(|seat| is_closed(seat) || left(seat))
     }
 
     fn strand(&mut self, fault: PeerFault) -> Received {

@@ -28,6 +28,7 @@ mod post;
 mod received;
 mod rejoin;
 mod seal;
+mod seats;
 mod send;
 mod sender_keys;
 #[cfg(test)]

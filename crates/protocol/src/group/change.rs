@@ -208,10 +208,9 @@ impl Group {
         Ok((leaf, secrets))
     }
 
-    fn commit(&mut self, account: &Account, plan: Plan, bundles: &Bundles, cx: &mut Context) -> Result<Post> {
-        let Plan { changes, heal, after, key_packages } = plan;
-        let (leaf, leaf_secrets) = heal.map_or((None, None), |(leaf, secrets)| (Some(leaf), Some(secrets)));
-        let draft = Draft {
+    /// The draft of an own commit that leads to a roster.
+    pub(super) fn draft(&self, changes: Vec<Change>, leaf: Option<Leaf>, after: &Roster) -> Result<Draft> {
+        Ok(Draft {
             version: VERSION,
             suite: SUITE,
             group: self.id,
@@ -222,24 +221,34 @@ impl Group {
             leaf,
             roster_after: after.hash()?,
             author: self.state.me,
-        };
+        })
+    }
+
+    fn commit(&mut self, account: &Account, plan: Plan, bundles: &Bundles, cx: &mut Context) -> Result<Post> {
+        let Plan { changes, heal, after, key_packages } = plan;
+        let (leaf, leaf_secrets) = heal.map_or((None, None), |(leaf, secrets)| (Some(leaf), Some(secrets)));
+        let draft = self.draft(changes, leaf, &after)?;
         let step = Step { draft: &draft, before: &self.roster, after: &after, key_packages: &key_packages };
         let Rekey { seed, material, slices: for_devices, tree, tickets, kept } =
             self.scheme()?.rekey(&step, leaf_secrets.as_ref(), cx)?;
         let key_material = key_material(kept.as_ref().map(|_| material.as_slice()));
         let body = Body { draft, key_material, seed_check: seed.as_ref().map(seed_check) };
-        let epoch = Epoch::next(&self.state.keys, seed.as_ref(), &body.hash()?);
-        let tag = epoch.tag(&body.hash()?);
+        let hash = body.hash()?;
+        let epoch = Epoch::next(&self.state.keys, seed.as_ref(), &hash);
+        let tag = epoch.tag(&hash);
         let signing = self.leaf_secrets(cx)?.signing;
         let commit = Commit::sign(body, tag, &signing)?;
         let newcomers = self.newcomers(&after, cx);
-        let welcome = self.welcome(&after, &commit, &epoch)?;
         let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;
-        let mut slices = Vec::new();
-        let (welcomes, blobs) = Welcomes::new(welcome, tree, newcomers.len(), cx)?;
-        for Newcomer { leaf, .. } in &newcomers {
-            let ticket = tickets.get(&leaf.device).map_or(&[][..], Vec::as_slice);
-            slices.push(Slice { seat: leaf.seat, bytes: welcomes.seal(leaf, ticket, &signing, cx)? });
+        let (mut slices, mut blobs) = (Vec::new(), Vec::new());
+        if !newcomers.is_empty() {
+            let welcome = self.welcome(&after, &commit, &epoch)?;
+            let (welcomes, apart) = Welcomes::new(welcome, tree, newcomers.len(), cx)?;
+            blobs = apart;
+            for Newcomer { leaf, .. } in &newcomers {
+                let ticket = tickets.get(&leaf.device).map_or(&[][..], Vec::as_slice);
+                slices.push(Slice { seat: leaf.seat, bytes: welcomes.seal(leaf, ticket, &signing, cx)? });
+            }
         }
         for (device, bytes) in for_devices {
             slices.push(self.sealed_slice(&sealer, device, &bytes)?);

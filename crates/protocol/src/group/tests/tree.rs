@@ -8,7 +8,7 @@ use super::super::tree::{self, spoil};
 use super::super::world::Kept;
 use super::*;
 use crate::Vault;
-use crate::roster::{Body, Change, Draft, LeafKeys, SUITE};
+use crate::roster::{Body, Change, Draft, LeafKeys};
 use crate::session::{join_key_package, join_secret};
 use std::collections::BTreeMap;
 
@@ -66,19 +66,8 @@ fn hostile(world: &mut World, lie: Lie) -> Kept {
     let mut cx = mike.bench.cx();
     let (leaf, secrets) = group.new_leaf(&account, &mut cx).unwrap();
     let after = group.roster.apply(group.state.me, &[], Some(&leaf)).unwrap();
-    let draft = |roster_after| Draft {
-        version: VERSION,
-        suite: SUITE,
-        group: group.id,
-        epoch: after.body().epoch,
-        parent: group.state.commit,
-        parent_change: group.state.parent_change,
-        changes: Vec::new(),
-        leaf: Some(leaf.clone()),
-        roster_after,
-        author: group.state.me,
-    };
-    let (honest, other) = (draft(after.hash().unwrap()), draft(Digest([9; 32])));
+    let honest = group.draft(Vec::new(), Some(leaf.clone()), &after).unwrap();
+    let other = Draft { roster_after: Digest([9; 32]), ..honest.clone() };
     let lying_after = match lie {
         Lie::RemovesAnother => {
             group.roster.apply(group.state.me, &[Change::Remove(steve)], Some(&leaf)).unwrap()
@@ -229,18 +218,7 @@ fn a_newcomer_does_not_take_another_tree() {
     let changes = vec![Change::Add(newcomer)];
     let (group, mut cx) = (world.people[0].group(), world.people[0].bench.cx());
     let after = before.apply(group.state.me, &changes, None).unwrap();
-    let draft = Draft {
-        version: VERSION,
-        suite: SUITE,
-        group: group.id,
-        epoch: after.body().epoch,
-        parent: group.state.commit,
-        parent_change: group.state.parent_change,
-        changes,
-        leaf: None,
-        roster_after: after.hash().unwrap(),
-        author: group.state.me,
-    };
+    let draft = group.draft(changes, None, &after).unwrap();
     let device = *join_key.device_id();
     let key_packages = BTreeMap::from([(device, bundles.key_package(device).unwrap())]);
     let step = Step { draft: &draft, before: &before, after: &after, key_packages: &key_packages };

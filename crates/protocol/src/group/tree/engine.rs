@@ -83,7 +83,7 @@ pub(super) struct Made {
     pub(super) message: Vec<u8>,
     /// One for each of the key packages, in their order.
     pub(super) welcomes: Vec<Vec<u8>>,
-    /// The ratchet tree after it.
+    /// The ratchet tree after it, if there are newcomers.
     pub(super) tree: Vec<u8>,
     pub(super) export: Secret<Seed>,
     pub(super) moved: Move,
@@ -187,7 +187,11 @@ pub(super) fn commit(
     let message = output.commit_message().to_bytes().map_err(own)?;
     group.apply_detached_commit(secrets).map_err(own)?;
     let export = export(&mut group, &wanted.draft)?;
-    let tree = group.export_tree().to_bytes().map_err(own)?;
+    // Only newcomers need it, and it is large.
+    let tree = match key_packages {
+        [] => Vec::new(),
+        _ => group.export_tree().to_bytes().map_err(own)?,
+    };
     let moved = shelved(&mut group, &shelf, Some(&kept.tree))?;
     Ok(Made { message, welcomes, tree, export, moved })
 }

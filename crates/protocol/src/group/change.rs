@@ -124,15 +124,16 @@ impl Group {
         after: &Roster,
         bundles: &Bundles,
     ) -> Result<BTreeMap<DeviceId, Vec<u8>>> {
-        let new = after.leaves().filter(|leaf| self.roster.leaf_by_seat(leaf.seat).is_none());
-        new.map(|leaf| {
-            let package = match intent {
-                Intent::Readmit(request) => rejoin_parts(request.as_slice())?.1.to_vec(),
-                _ => bundles.key_package(leaf.device)?,
-            };
-            Ok((leaf.device, package))
-        })
-        .collect()
+        after
+            .leaves_not_in(&self.roster)
+            .map(|leaf| {
+                let package = match intent {
+                    Intent::Readmit(request) => rejoin_parts(request.as_slice())?.1.to_vec(),
+                    _ => bundles.key_package(leaf.device)?,
+                };
+                Ok((leaf.device, package))
+            })
+            .collect()
     }
 
     fn changes(
@@ -271,7 +272,7 @@ impl Group {
     }
 
     fn newcomers(&self, after: &Roster, cx: &mut Context) -> Vec<Newcomer> {
-        let new = after.leaves().filter(|leaf| self.roster.leaf_by_seat(leaf.seat).is_none());
+        let new = after.leaves_not_in(&self.roster);
         new.map(|leaf| Newcomer { leaf: leaf.clone(), claim: cx.random() }).collect()
     }
 
@@ -317,7 +318,7 @@ impl Group {
     }
 
     fn seat_changes(&self, after: &Roster, newcomers: &[Newcomer]) -> Vec<SeatChange> {
-        let gone = self.roster.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
+        let gone = self.roster.leaves_not_in(after);
         let left = |leaf: &&Leaf| !self.leaving().any(|person| self.person_of(leaf.device) == Some(person));
         let closed = gone.filter(left).map(|leaf| SeatChange::Close(leaf.seat));
         let opened = newcomers.iter().map(|newcomer| SeatChange::Open {

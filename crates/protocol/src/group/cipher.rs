@@ -292,8 +292,7 @@ impl Scheme {
 impl<'a> Step<'a> {
     /// The leaves that need a welcome, in roster order.
     pub(super) fn newcomers(&self) -> impl Iterator<Item = &'a Leaf> {
-        let before = self.before;
-        self.after.leaves().filter(move |leaf| before.leaf_by_seat(leaf.seat).is_none())
+        self.after.leaves_not_in(self.before)
     }
 }
 

@@ -333,12 +333,11 @@ impl Group {
         if commit.body.draft.changes.iter().any(Change::is_lasting) {
             self.state.parent_change = self.state.commit;
         }
-        let gone: Vec<_> = self.without_seat(&after).collect();
+        let gone: Vec<_> = self.roster.leaves_not_in(&after).map(|leaf| leaf.device).collect();
         for device in gone.iter().filter(|device| after.leaf(**device).is_some()) {
             retire(*device, cx)?;
         }
-        let is_new = |leaf: &&Leaf| self.roster.leaf_by_seat(leaf.seat).is_none();
-        let come: Vec<_> = after.leaves().filter(is_new).map(|leaf| leaf.device).collect();
+        let come: Vec<_> = after.leaves_not_in(&self.roster).map(|leaf| leaf.device).collect();
         self.move_to(after, cx)?;
         for device in &gone {
             self.forget_heal(device, cx)?;
@@ -363,12 +362,6 @@ impl Group {
     fn move_to(&mut self, after: Roster, cx: &mut Context) -> Result<()> {
         let before = std::mem::replace(&mut self.roster, after);
         self.roster.save(Some(&before), cx)
-    }
-
-    /// Devices whose leaf of this roster is not in the next: removed, or let in again.
-    fn without_seat<'a>(&'a self, after: &'a Roster) -> impl Iterator<Item = DeviceId> + 'a {
-        let gone = self.roster.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
-        gone.map(|leaf| leaf.device)
     }
 
     fn strand(&mut self, fault: PeerFault) -> Received {

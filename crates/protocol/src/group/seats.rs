@@ -7,10 +7,8 @@ use crate::roster::Roster;
 impl Group {
     /// Whether the relay opened and closed the seats that the commit's rosters say.
     pub(super) fn seats_fit(&self, after: &Roster, seats: &[SeatChange]) -> bool {
-        let seats_of = |roster: &Roster| roster.leaves().map(|leaf| leaf.seat).collect::<Vec<_>>();
-        let (before, after) = (seats_of(&self.roster), seats_of(after));
-        let mut opened: Vec<SeatId> = after.iter().filter(|seat| !before.contains(seat)).copied().collect();
-        let closed: Vec<SeatId> = before.into_iter().filter(|seat| !after.contains(seat)).collect();
+        let mut opened: Vec<SeatId> = after.leaves_not_in(&self.roster).map(|leaf| leaf.seat).collect();
+        let closed: Vec<SeatId> = self.roster.leaves_not_in(after).map(|leaf| leaf.seat).collect();
         let left = |seat: &SeatId| {
             let person = self.roster.author(*seat).map(|(member, _)| member);
             person.is_some_and(|member| self.leaving().any(|leaving| leaving == member.person))

@@ -7,7 +7,8 @@ use crate::labels;
 use crate::primitives::kem::{open_sealed, seal_to};
 use crate::primitives::secret::{Secret, Seed};
 use crate::roster::{Commit, Leaf, LeafSecrets};
-use crate::{Context, DeviceId, PeerFault, Result};
+use crate::{Context, DeviceId, PeerFault, Result, SeatId};
+use std::collections::BTreeSet;
 
 /// Draws the seed, if the draft needs one, and wraps it.
 pub(super) fn wrap(step: &Step, cx: &mut Context) -> Result<Rekey> {
@@ -46,10 +47,7 @@ pub(super) fn unwrap(commit: &Commit, slice: Result<Option<&[u8]>, PeerFault>, l
 
 /// Leaves that must get the seed: in both rosters, not the author's.
 fn followers<'a>(step: &'a Step) -> impl Iterator<Item = &'a Leaf> {
+    let new: BTreeSet<SeatId> = step.newcomers().map(|leaf| leaf.seat).collect();
     let author: DeviceId = step.draft.author;
-    let stays = move |leaf: &&Leaf| {
-        let before = step.before.leaf(leaf.device);
-        leaf.device != author && before.is_some_and(|before| before.seat == leaf.seat)
-    };
-    step.after.leaves().filter(stays)
+    step.after.leaves().filter(move |leaf| leaf.device != author && !new.contains(&leaf.seat))
 }

@@ -22,7 +22,7 @@ use crate::primitives::kdf;
 use crate::primitives::sign::{PreparedKey, VerifyingKey};
 use crate::{DeviceId, Digest, Error, GroupId, PeerFault, PersonId, Result, SeatId, labels};
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// The format of rosters, commits and welcomes.
@@ -121,6 +121,12 @@ impl Roster {
     /// Every leaf, in roster order.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &Leaf> {
         self.body.members.iter().flat_map(|member| &member.leaves)
+    }
+
+    /// The leaves whose seats `other` does not have, in roster order: who came since, or who went.
+    pub(crate) fn leaves_not_in<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a Leaf> + use<'a> {
+        let seats: BTreeSet<SeatId> = other.leaves().map(|leaf| leaf.seat).collect();
+        self.leaves().filter(move |leaf| !seats.contains(&leaf.seat))
     }
 
     pub(crate) fn leaf(&self, device: DeviceId) -> Option<&Leaf> {

@@ -162,7 +162,7 @@ pub(super) fn commit(
 ) -> Result<Made> {
     let rules = Rules::of(wanted.before, wanted.after, wanted.author)?;
     let (shelf, mut group) = open(kept, rules, &wanted.before.body().group, cx)?;
-    let gone = wanted.before.leaves().filter(|leaf| wanted.after.leaf_by_seat(leaf.seat).is_none());
+    let gone = wanted.before.leaves_not_in(wanted.after);
     let gone = gone.map(|leaf| Ok(group.member_with_identity(leaf.device.as_bytes()).map_err(own)?.index));
     let gone = gone.collect::<Result<Vec<_>>>()?;
     let time = cx.now.0 / 1000;

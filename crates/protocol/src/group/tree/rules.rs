@@ -46,16 +46,12 @@ impl Rules {
     /// From one roster to the next, by `author`.
     pub(super) fn of(before: &Roster, after: &Roster, author: DeviceId) -> Result<Self> {
         let mut expected = Expected::default();
-        for leaf in after.leaves() {
-            if before.leaf_by_seat(leaf.seat).is_none() {
-                expected.added.insert(leaf.device, leaf.signing()?);
-            }
-            if leaf.device == author {
-                expected.author = Some((author, leaf.signing()?));
-            }
+        let added = after.leaves_not_in(before).map(|leaf| Ok((leaf.device, leaf.signing()?)));
+        expected.added = added.collect::<Result<_>>()?;
+        if let Some(leaf) = after.leaf(author) {
+            expected.author = Some((author, leaf.signing()?));
         }
-        let gone = before.leaves().filter(|leaf| after.leaf_by_seat(leaf.seat).is_none());
-        expected.removed = gone.map(|leaf| leaf.device).collect();
+        expected.removed = before.leaves_not_in(after).map(|leaf| leaf.device).collect();
         expected.removed.sort_unstable();
         Ok(Self(Arc::new(expected), Seen::default()))
     }

@@ -6,6 +6,7 @@ use conclave_wire::Code;
 /// A relay's refusal in words for a person: what happened, and what to do.
 pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
     const OURS: &str = "This is a fault of this program: please report it. Nothing was lost.";
+    const ADDED_AGAIN: &str = "Somebody in the group can add you again.";
     const TRY_LATER: &str = "Try again later; what waits is sent by itself.";
     match code {
         Code::Malformed => ("it did not understand the request", OURS),
@@ -37,15 +38,9 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
             ("it does not know the group's channel", "Was the relay set up anew, or restored? Ask its owner.")
         }
         Code::ChannelTaken => ("it has another channel of this id", OURS),
-        Code::UnknownSeat => {
-            ("it does not know this device's seat in the group", "Somebody in the group can add you again.")
-        }
-        Code::WrongToken => {
-            ("it does not accept this device's seat in the group", "Somebody in the group can add you again.")
-        }
-        Code::Closed => {
-            ("this device's seat in the group is closed", "Somebody in the group can add you again.")
-        }
+        Code::UnknownSeat => ("it does not know this device's seat in the group", ADDED_AGAIN),
+        Code::WrongToken => ("it does not accept this device's seat in the group", ADDED_AGAIN),
+        Code::Closed => ("this device's seat in the group is closed", ADDED_AGAIN),
         Code::Unclaimed => ("the seat was not taken yet", TRY_LATER),
         Code::WrongClaim => ("the invitation does not fit the seat", "Ask for a new invitation."),
         Code::ClaimUsed => ("the invitation was used already", "Ask for a new invitation."),

@@ -220,16 +220,7 @@ impl fmt::Display for Event {
                 restored(f, conversation, *lost, *changes)
             }
             Self::TurnedAway { by, why } => write!(f, "{by} does not let you in by their link: {why}"),
-            Self::HealOverdue { conversation, cause: LateHeal::NotThrough, .. } => write!(
-                f,
-                "{conversation}: for an hour this device's fresh secrets do not get through although the relay answers; \
-                 who has copied its keys reads on; ask the relay's owner"
-            ),
-            Self::HealOverdue { conversation, who, cause: LateHeal::NotMade, .. } => write!(
-                f,
-                "{conversation}: a device of {who} speaks without having brought fresh secrets in time: its clock is \
-                 wrong, its heal was given up, or somebody else has its keys; ask them"
-            ),
+            Self::HealOverdue { conversation, who, cause, .. } => overdue(f, conversation, who, *cause),
             Self::Restored { conversation, .. } => {
                 write!(
                     f,
@@ -237,6 +228,21 @@ impl fmt::Display for Event {
                 )
             }
         }
+    }
+}
+
+fn overdue(f: &mut fmt::Formatter<'_>, conversation: &str, who: &str, cause: LateHeal) -> fmt::Result {
+    match cause {
+        LateHeal::NotThrough => write!(
+            f,
+            "{conversation}: for an hour this device's fresh secrets do not get through although the relay answers; \
+             who has copied its keys reads on; ask the relay's owner"
+        ),
+        LateHeal::NotMade => write!(
+            f,
+            "{conversation}: a device of {who} speaks without having brought fresh secrets in time: its clock is \
+             wrong, its heal was given up, or somebody else has its keys; ask them"
+        ),
     }
 }
 

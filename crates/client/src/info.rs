@@ -68,8 +68,10 @@ pub struct MemberInfo {
     pub person: String,
     /// `member` or `administrator`.
     pub role: String,
-    /// How many devices.
+    /// How many devices that have keys.
     pub devices: usize,
+    /// None has: they were put away, not heard of for 45 days. Who comes back is let in again.
+    pub away: bool,
     /// When each of them last brought fresh secrets of its own into the group.
     pub heals: Vec<HealInfo>,
     /// Whether it is the own person.

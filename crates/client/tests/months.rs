@@ -4,76 +4,9 @@
 
 mod common;
 
+use common::years::{Moved, Years};
 use common::*;
-use conclave_client::{Client, Event, LateHeal, Scheme, SystemClock};
-use conclave_protocol::Timestamp;
-use conclave_relay::{Config, Running, serve};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-
-/// The machine's clock and some days more.
-#[derive(Clone, Default)]
-struct Moved(Arc<AtomicI64>);
-
-impl Moved {
-    fn days(&self, days: i64) {
-        self.minutes(days * 24 * 60);
-    }
-
-    fn minutes(&self, minutes: i64) {
-        self.0.fetch_add(minutes * 60_000, Ordering::Relaxed);
-    }
-}
-
-impl conclave_client::Clock for Moved {
-    fn now(&self) -> Timestamp {
-        let now = conclave_client::Clock::now(&SystemClock);
-        Timestamp(now.0.saturating_add_signed(self.0.load(Ordering::Relaxed)))
-    }
-}
-
-impl conclave_relay::Clock for Moved {
-    fn now(&self) -> u64 {
-        conclave_client::Clock::now(self).0
-    }
-}
-
-/// A relay and people whose clocks move together.
-struct Years {
-    dir: tempfile::TempDir,
-    relay: Running,
-    clock: Moved,
-}
-
-impl Years {
-    async fn begin() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let clock = Moved::default();
-        let config = Config {
-            data: Some(dir.path().join("relay")),
-            listen: "127.0.0.1:0".parse().unwrap(),
-            clock: Arc::new(clock.clone()),
-            ..Config::default()
-        };
-        Self { dir, relay: serve(config).await.unwrap(), clock }
-    }
-
-    async fn person(&self, name: &str) -> Client {
-        self.person_with(name, &self.clock).await
-    }
-
-    async fn person_with(&self, name: &str, clock: &Moved) -> Client {
-        let (home, url) = (self.dir.path().join(name), format!("http://{}", self.relay.addr));
-        Client::create_at(&home, PASSPHRASE, name, &url, None, Arc::new(clock.clone())).await.unwrap()
-    }
-
-    /// Three in a group; steve has heard of it, and has said something.
-    async fn trip(&self, scheme: Scheme) -> [Client; 3] {
-        let three = [self.person("mike").await, self.person("sean").await, self.person("steve").await];
-        common::trip(&three, scheme).await;
-        three
-    }
-}
+use conclave_client::{Client, Event, LateHeal, Scheme};
 
 /// Many messages, mostly in one go.
 async fn say_many(who: &Client, what: &str, count: usize) {

@@ -61,7 +61,8 @@ fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
     output::line(&format!("{}  {}  epoch {}", output::inert(&group.name), group.scheme, group.epoch))?;
     for member in &group.members {
         let you = if member.you { "  (you)" } else { "" };
-        output::line(&format!("  {}  {}{you}", member.handle, member.role))?;
+        let away = if member.away { "  away: not heard of for 45 days" } else { "" };
+        output::line(&format!("  {}  {}{you}{away}", member.handle, member.role))?;
         for heal in &member.heals {
             output::line(&format!("    {}", healed(heal)))?;
         }

@@ -248,6 +248,7 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
         person: one.person.to_string(),
         role: if one.role == Role::Administrator { "administrator" } else { "member" }.to_owned(),
         devices: one.devices,
+        away: one.devices == 0,
         heals: heals_of(one.person),
         you: one.person == own,
     };

@@ -4,7 +4,7 @@ use crate::directory::pin_members;
 use crate::store::Tx;
 use crate::store::conversations::{Conversation, State};
 use crate::{Event, Result};
-use conclave_protocol::group::{Group, Happened, Role};
+use conclave_protocol::group::{AWAY_AFTER, Group, Happened, Role};
 use conclave_protocol::{GroupId, PersonId};
 
 /// Takes over what a commit changed. `by` is set where it was somebody else's: then it is an event.
@@ -19,7 +19,7 @@ pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option
     let (Some(by), Some(conversation)) = (by, tx.conversation(group.id())?) else { return Ok(()) };
     let by = shown(tx, &by)?;
     for change in changes {
-        let Some(what) = words(tx, change)? else { continue };
+        let Some(what) = words(tx, group.id(), change)? else { continue };
         let (id, conversation) = named(&conversation);
         tx.tell(&Event::Changed { id, conversation, by: by.clone(), what, epoch: group.epoch() })?;
     }
@@ -53,7 +53,7 @@ pub(super) fn shown(tx: &Tx, person: &PersonId) -> Result<String> {
     Ok(tx.person(person)?.map_or_else(|| person.to_string(), |known| known.shown().to_owned()))
 }
 
-fn words(tx: &Tx, change: &Happened) -> Result<Option<String>> {
+fn words(tx: &Tx, group: &GroupId, change: &Happened) -> Result<Option<String>> {
     Ok(Some(match change {
         Happened::Added(person) => format!("added {}", shown(tx, person)?),
         Happened::Removed(person) => format!("removed {}", shown(tx, person)?),
@@ -64,6 +64,19 @@ fn words(tx: &Tx, change: &Happened) -> Result<Option<String>> {
         }
         Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
         Happened::Rejoined(_) => "let a device in again".to_owned(),
+        Happened::Away(person, _) => put_away(tx, group, person)?,
         Happened::Healed(_) => return Ok(None),
     }))
+}
+
+/// That a device was put away, and whether it looks otherwise from here: how long one was away nobody can prove.
+fn put_away(tx: &Tx, group: &GroupId, person: &PersonId) -> Result<String> {
+    let who = shown(tx, person)?;
+    let heard = tx.last_said(group)?.get(person).copied();
+    Ok(match heard.filter(|heard| tx.now < heard.plus(AWAY_AFTER)) {
+        Some(_) => {
+            format!("put a device of {who} away, though {who} said something here less than 45 days ago")
+        }
+        None => format!("put a device of {who} away: not heard of for 45 days; it comes back by itself"),
+    })
 }

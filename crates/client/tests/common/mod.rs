@@ -3,6 +3,7 @@
 
 pub(crate) mod lives;
 pub(crate) mod proxy;
+pub(crate) mod years;
 
 use conclave_client::{Client, Delivery, Message, Outcome, ReadOptions, Scheme};
 use conclave_relay::{Config, Running, serve};

@@ -18,7 +18,7 @@ use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{
-    Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, Member, Roster, SUITE, VERSION,
+    Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, Member, RejoinRequest, Roster, SUITE, VERSION,
 };
 use crate::vault::{Row, save};
 use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result, SeatId};
@@ -77,8 +77,9 @@ impl Group {
                 }
             }
             Intent::Readmit(request) => {
-                let (signed, _) = rejoin_parts(request.as_slice())?;
-                needs.extend(self.need(signed.request.device, false));
+                let RejoinRequest { person, device, .. } = rejoin_parts(request.as_slice())?.0.request;
+                let handle = self.roster.member(person).map(|member| member.handle.clone());
+                needs.extend(handle.map(|handle| Need { device, handle, prekey: false, join_key: false }));
             }
             _ => {}
         }
@@ -180,7 +181,8 @@ impl Group {
                 let (signed, _) = rejoin_parts(request.as_slice())?;
                 vec![Change::Rejoin(signed, SeatId::random(cx))]
             }
-            Intent::Heal | Intent::Leave => Vec::new(),
+            Intent::Heal => self.away(cx)?.into_iter().map(Change::Away).collect(),
+            Intent::Leave => Vec::new(),
         })
     }
 
@@ -318,19 +320,14 @@ impl Group {
     }
 
     fn seat_changes(&self, after: &Roster, newcomers: &[Newcomer]) -> Vec<SeatChange> {
-        let gone = self.roster.leaves_not_in(after);
-        let left = |leaf: &&Leaf| !self.leaving().any(|person| self.person_of(leaf.device) == Some(person));
-        let closed = gone.filter(left).map(|leaf| SeatChange::Close(leaf.seat));
+        let closed = self.roster.seats_not_in(after).into_iter();
+        let closed = closed.filter(|seat| !self.has_left(seat)).map(SeatChange::Close);
         let opened = newcomers.iter().map(|newcomer| SeatChange::Open {
             seat: newcomer.leaf.seat,
             claim_hash: kdf::sha256(&newcomer.claim),
             after: self.state.cursor,
         });
         closed.chain(opened).collect()
-    }
-
-    fn person_of(&self, device: DeviceId) -> Option<PersonId> {
-        self.roster.member_of(device).map(|member| member.person)
     }
 }
 

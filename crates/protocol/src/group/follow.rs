@@ -225,7 +225,7 @@ impl Group {
         cx: &mut Context,
     ) -> Result<Received> {
         let after = commit.verify(&self.roster, &self.state.commit, &self.state.parent_change)?;
-        let changes = happened(&commit);
+        let changes = happened(&commit, &self.roster);
         let found = Found { keys: Keys { seed, kept }, leaf };
         match self.advance(account, (&commit, cx.now), after, Ok(found), cx)? {
             Fate::Stranded(fault) => Ok(self.strand(fault)),
@@ -261,7 +261,7 @@ impl Group {
         };
         // The group has moved, whether or not this device can follow: a pending post is void.
         cx.vault.delete(&self.row(Row::Pending))?;
-        let changes = happened(&commit);
+        let changes = happened(&commit, &self.roster);
         Ok(match self.advance(account, (&commit, entry.at), after, found, cx)? {
             Fate::Merged => Received::Committed { author: by, changes, epoch: self.epoch(), seats_differ },
             Fate::Removed => Received::Removed { by },
@@ -310,6 +310,9 @@ impl Group {
         cx: &mut Context,
     ) -> Result<Fate> {
         if after.leaf_by_seat(self.state.seat).is_none() {
+            if after.is_away(self.state.me) {
+                return Ok(Fate::Stranded(PeerFault::Expired));
+            }
             let replaced = after.leaf(self.state.me).is_some();
             if replaced {
                 return Ok(Fate::Stranded(PeerFault::RolledBack));
@@ -334,7 +337,7 @@ impl Group {
             self.state.parent_change = self.state.commit;
         }
         let gone: Vec<_> = self.roster.leaves_not_in(&after).map(|leaf| leaf.device).collect();
-        for device in gone.iter().filter(|device| after.leaf(**device).is_some()) {
+        for device in gone.iter().filter(|device| after.leaf(**device).is_some() || after.is_away(**device)) {
             retire(*device, cx)?;
         }
         let come: Vec<_> = after.leaves_not_in(&self.roster).map(|leaf| leaf.device).collect();

@@ -12,6 +12,12 @@ pub(crate) const LEAST: u64 = 60 * 60 * 1000;
 /// And after so long for each device of the group: if all of them speak, one heals in this time.
 pub(crate) const PER_DEVICE: u64 = 2 * 60 * 1000;
 
+/// A device that has not healed for so long, though it would have had it been online, is put away at the next heal of
+/// another: as long as relays keep things at the least, in milliseconds.
+pub const AWAY_AFTER: u64 = 45 * Timestamp::DAY;
+/// Who was not here for so long does not judge others at once: they may be on their way back as well.
+const HERE: u64 = 7 * Timestamp::DAY;
+
 /// A device of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Healed {
@@ -33,8 +39,7 @@ impl Group {
     /// Every device, in roster order.
     pub fn healed(&self, cx: &Context) -> Result<Vec<Healed>> {
         let members = self.roster.body().members.iter();
-        let devices =
-            members.flat_map(|member| member.leaves.iter().map(|leaf| (member.person, leaf.device)));
+        let devices = members.flat_map(|member| member.present().map(|leaf| (member.person, leaf.device)));
         let joined: Option<Timestamp> = load(cx.vault, &self.row(Row::Healed))?;
         let within = self.heal_every().saturating_mul(5) / 2;
         devices
@@ -45,6 +50,23 @@ impl Group {
                 Ok(Healed { person, device, at, since, next: since.plus(within) })
             })
             .collect()
+    }
+
+    /// The devices to be put away, as far as this device was here to see that they were not.
+    pub(super) fn away(&self, cx: &Context) -> Result<Vec<DeviceId>> {
+        let joined: Option<Timestamp> = load(cx.vault, &self.row(Row::Healed))?;
+        let own: Option<Timestamp> = load(cx.vault, &seen_row(&self.id, &self.state.me))?;
+        let here = own.or(joined).is_some_and(|own| cx.now < own.plus(HERE));
+        let others = self.roster.leaves().filter(|leaf| here && leaf.device != self.state.me);
+        let mut away = Vec::new();
+        for leaf in others {
+            // By the own clock: what time a relay gives for a heal puts nobody away.
+            let seen: Option<Timestamp> = load(cx.vault, &seen_row(&self.id, &leaf.device))?;
+            if seen.or(joined).is_some_and(|seen| cx.now >= seen.plus(AWAY_AFTER)) {
+                away.push(leaf.device);
+            }
+        }
+        Ok(away)
     }
 
     /// Whether this device is to heal before it says anything more: it has not for an hour, or for two minutes times the
@@ -97,17 +119,20 @@ impl Group {
     }
 
     pub(super) fn note_heal(&self, device: &DeviceId, at: Timestamp, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &seen_row(&self.id, device), &cx.now)?;
         save(cx.vault, &healed_row(&self.id, device), &at)
     }
 
     pub(super) fn forget_heal(&self, device: &DeviceId, cx: &mut Context) -> Result<()> {
         cx.vault.delete(&added_row(&self.id, device))?;
         cx.vault.delete(&told_row(&self.id, device))?;
+        cx.vault.delete(&seen_row(&self.id, device))?;
         Ok(cx.vault.delete(&healed_row(&self.id, device))?)
     }
 
     /// A device has come in, or come in again, at a leaf that it has not healed.
     pub(super) fn note_added(&self, device: &DeviceId, at: Timestamp, cx: &mut Context) -> Result<()> {
+        save(cx.vault, &seen_row(&self.id, device), &cx.now)?;
         save(cx.vault, &added_row(&self.id, device), &at)
     }
 
@@ -128,4 +153,9 @@ fn added_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
 
 fn told_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
     key(Row::Healed, &[group.as_bytes(), device.as_bytes(), &[2]])
+}
+
+/// When this device took that in, by its own clock.
+fn seen_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
+    key(Row::Healed, &[group.as_bytes(), device.as_bytes(), &[3]])
 }

@@ -135,7 +135,7 @@ impl Joining {
         forget_join_key(join_key, cx)?;
         Self::forget(seat, cx)?;
         let author = group.roster.member_of(adder).ok_or(PeerFault::RosterMismatch)?.person;
-        let changes = happened(&welcome.commit);
+        let changes = happened(&welcome.commit, &group.roster);
         let received = Received::Committed { author, changes, epoch: group.epoch(), seats_differ: false };
         Ok(Joined::In(Box::new((group, received))))
     }

@@ -45,7 +45,7 @@ pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 
-pub use healing::Healed;
+pub use healing::{AWAY_AFTER, Healed};
 pub use home::Home;
 pub use incarnation::Standing;
 pub use joining::{Joined, Joining};
@@ -252,7 +252,7 @@ impl Group {
                 identity: list.identity(),
                 list,
                 role: member.role,
-                devices: member.leaves.len(),
+                devices: member.present().count(),
             })
         })
     }

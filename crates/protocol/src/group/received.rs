@@ -1,7 +1,7 @@
 //! What an entry of the log meant, told to the client.
 
 use crate::content::Content;
-use crate::roster::{Change, Commit, Role};
+use crate::roster::{Change, Commit, Role, Roster};
 use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
 
 /// What an entry meant.
@@ -103,18 +103,23 @@ pub enum Happened {
     Healed(DeviceId),
     /// A device was let in again.
     Rejoined(DeviceId),
+    /// A device of this person was put away: it had not been heard of for too long.
+    Away(PersonId, DeviceId),
 }
 
-/// What a commit changes, for people.
-pub(super) fn happened(commit: &Commit) -> Vec<Happened> {
+/// What a commit changes, for people; `roster` is the one before or after it.
+pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
     let draft = &commit.body.draft;
-    let changes = draft.changes.iter().map(|change| match change {
-        Change::Add(member) => Happened::Added(member.person),
-        Change::Remove(person) => Happened::Removed(*person),
-        Change::Leave(leave) => Happened::Left(leave.request.person),
-        Change::Rename(name) => Happened::Renamed(String::from_utf8_lossy(name.as_slice()).into_owned()),
-        Change::Role(person, role) => Happened::Role(*person, *role),
-        Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
+    let changes = draft.changes.iter().filter_map(|change| {
+        Some(match change {
+            Change::Add(member) => Happened::Added(member.person),
+            Change::Remove(person) => Happened::Removed(*person),
+            Change::Leave(leave) => Happened::Left(leave.request.person),
+            Change::Rename(name) => Happened::Renamed(String::from_utf8_lossy(name.as_slice()).into_owned()),
+            Change::Role(person, role) => Happened::Role(*person, *role),
+            Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
+            Change::Away(device) => Happened::Away(roster.owner_of(*device)?, *device),
+        })
     });
     let healed = draft.leaf.as_ref().map(|leaf| Happened::Healed(leaf.device));
     changes.chain(healed).collect()

@@ -8,11 +8,7 @@ impl Group {
     /// Whether the relay opened and closed the seats that the commit's rosters say.
     pub(super) fn seats_fit(&self, after: &Roster, seats: &[SeatChange]) -> bool {
         let mut opened: Vec<SeatId> = after.leaves_not_in(&self.roster).map(|leaf| leaf.seat).collect();
-        let closed: Vec<SeatId> = self.roster.leaves_not_in(after).map(|leaf| leaf.seat).collect();
-        let left = |seat: &SeatId| {
-            let person = self.roster.author(*seat).map(|(member, _)| member);
-            person.is_some_and(|member| self.leaving().any(|leaving| leaving == member.person))
-        };
+        let closed = self.roster.seats_not_in(after);
         let mut fit = true;
         for change in seats {
             match change {
@@ -24,6 +20,12 @@ impl Group {
             }
         }
         let is_closed = |seat: &SeatId| seats.contains(&SeatChange::Close(*seat));
-        fit && opened.is_empty() && closed.iter().all(|seat| is_closed(seat) || left(seat))
+        fit && opened.is_empty() && closed.iter().all(|seat| is_closed(seat) || self.has_left(seat))
+    }
+
+    /// Whether a seat closed when its device asked to leave.
+    pub(super) fn has_left(&self, seat: &SeatId) -> bool {
+        let person = self.roster.author(*seat).map(|(member, _)| member.person);
+        person.is_some_and(|person| self.leaving().any(|leaving| leaving == person))
     }
 }

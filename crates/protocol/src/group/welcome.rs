@@ -200,7 +200,7 @@ impl Welcome {
         let me = account.device_id();
         let added = draft.changes.iter().any(|change| match change {
             Change::Add(member) => {
-                member.leaves.iter().any(|leaf| leaf.device == *me)
+                member.present().any(|leaf| leaf.device == *me)
                     && self.roster.policy.add.granted_to(author.role)
             }
             Change::Rejoin(rejoin, _) => rejoin.request.device == *me,

@@ -22,6 +22,8 @@ pub(crate) enum Change {
     Role(PersonId, Role) = 5,
     /// A device that lost track: its leaf is replaced. The seat is new.
     Rejoin(SignedRejoin, SeatId) = 6,
+    /// A device that was away for too long: its keys are out, its person stays.
+    Away(DeviceId) = 7,
 }
 
 /// "Take me out", by a member.
@@ -93,17 +95,25 @@ impl Change {
                 *old.ok_or(PeerFault::RosterMismatch)? = leaf;
                 Ok(())
             }
+            // How long it was away nobody can prove. Who is put away in spite comes back by itself, and sees by whom.
+            Self::Away(device) => {
+                allowed(author.present().all(|leaf| leaf.device != *device))?;
+                let mut leaves = next.members.iter_mut().flat_map(|member| &mut member.leaves);
+                let leaf = leaves.find(|leaf| leaf.device == *device && !leaf.is_away());
+                leaf.ok_or(PeerFault::RosterMismatch)?.keys = LeafKeys::Away;
+                Ok(())
+            }
         }
     }
 
     /// Whether this takes keys out of hands, so that the commit must carry a fresh seed.
     pub(crate) fn needs_seed(&self) -> bool {
-        matches!(self, Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..))
+        matches!(self, Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..) | Self::Away(_))
     }
 
     /// Whether this is a link of the chain of changes.
     pub(crate) fn is_lasting(&self) -> bool {
-        !matches!(self, Self::Rejoin(..))
+        !matches!(self, Self::Rejoin(..) | Self::Away(_))
     }
 }
 
@@ -149,13 +159,14 @@ impl SignedRejoin {
         Ok(Self { request, signature })
     }
 
-    /// The leaf that it asks for, checked: by a device with a leaf, newer than the request that leaf came from.
+    /// The leaf that it asks for, checked: by a device with a leaf or one that is away, newer than the request that leaf
+    /// came from.
     pub(crate) fn leaf(&self, roster: &Roster, seat: SeatId) -> Result<Leaf> {
         let RejoinRequest { group, person, device, asked, join_key, last_epoch } = &self.request;
-        let old = roster.leaf(*device).ok_or(PeerFault::RosterMismatch)?;
-        let peer =
-            roster.peer(*device).filter(|peer| peer.person == *person && *group == roster.body().group);
-        let peer = peer.ok_or(PeerFault::RosterMismatch)?;
+        let member = roster.member(*person).filter(|_| *group == roster.body().group);
+        let old = member.and_then(|member| member.leaves.iter().find(|leaf| leaf.device == *device));
+        let peer = roster.list(*person).and_then(|list| list.peer(*device));
+        let (Some(old), Some(peer)) = (old, peer) else { return Err(PeerFault::RosterMismatch.into()) };
         peer.signing.verify(labels::REJOIN, &codec::encode(&self.request)?, &self.signature)?;
         if *asked <= old.asked || *last_epoch > roster.body().epoch {
             return Err(PeerFault::RolledBack.into());

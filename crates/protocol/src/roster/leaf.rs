@@ -29,6 +29,9 @@ pub(crate) enum LeafKeys {
     Joined(UnverifiedJoinKey) = 1,
     /// The device made this leaf itself.
     Own(Renewed) = 2,
+    /// The device was away for too long: its keys are out. The seat stays, so that it sees that, and so does `asked`, so
+    /// that no old request brings it back.
+    Away = 3,
 }
 
 /// A leaf that its device made itself.
@@ -76,10 +79,16 @@ impl Leaf {
         Ok((Self { device: device.device, seat, asked: 0, keys }, secrets))
     }
 
+    /// Whether its device was taken out for its absence.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self.keys, LeafKeys::Away)
+    }
+
     pub(crate) fn kem(&self) -> Result<XWingPublic> {
         Ok(match &self.keys {
             LeafKeys::Joined(key) => key.peek()?.kem().clone(),
             LeafKeys::Own(own) => own.kem.clone(),
+            LeafKeys::Away => return Err(PeerFault::NotAllowed.into()),
         })
     }
 
@@ -87,6 +96,7 @@ impl Leaf {
         Ok(match &self.keys {
             LeafKeys::Joined(key) => *key.peek()?.signing(),
             LeafKeys::Own(own) => own.signing,
+            LeafKeys::Away => return Err(PeerFault::NotAllowed.into()),
         })
     }
 
@@ -98,6 +108,8 @@ impl Leaf {
                 let bytes = certified(group, device, &own.kem, &own.signing)?;
                 device.signing.verify(labels::LEAF, &bytes, &own.certificate)
             }
+            // No key to vouch for; that it is away, its commit's author said.
+            LeafKeys::Away => Ok(()),
         }
     }
 

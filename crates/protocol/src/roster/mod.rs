@@ -62,6 +62,13 @@ pub(crate) struct Member {
     pub(crate) leaves: Vec<Leaf>,
 }
 
+impl Member {
+    /// The leaves that have keys.
+    pub(crate) fn present(&self) -> impl Iterator<Item = &Leaf> {
+        self.leaves.iter().filter(|leaf| !leaf.is_away())
+    }
+}
+
 impl Roster {
     /// Checks a roster that came in a welcome: every list, every leaf. That its members are the right ones is shown by
     /// the signature of whoever sent it.
@@ -118,12 +125,37 @@ impl Roster {
         Ok(next)
     }
 
-    /// Every leaf, in roster order.
+    /// Every leaf that has keys, in roster order.
     pub(crate) fn leaves(&self) -> impl Iterator<Item = &Leaf> {
-        self.body.members.iter().flat_map(|member| &member.leaves)
+        self.body.members.iter().flat_map(Member::present)
     }
 
-    /// The leaves whose seats `other` does not have, in roster order: who came since, or who went.
+    /// Every seat, of those who are away as well.
+    pub(crate) fn seats(&self) -> impl Iterator<Item = SeatId> {
+        self.body.members.iter().flat_map(|member| &member.leaves).map(|leaf| leaf.seat)
+    }
+
+    /// The seats that `other` does not have.
+    pub(crate) fn seats_not_in(&self, other: &Self) -> Vec<SeatId> {
+        let known: BTreeSet<SeatId> = other.seats().collect();
+        self.seats().filter(|seat| !known.contains(seat)).collect()
+    }
+
+    /// Whose device it is, present or away.
+    pub(crate) fn owner_of(&self, device: DeviceId) -> Option<PersonId> {
+        let mut members = self.body.members.iter();
+        members
+            .find(|member| member.leaves.iter().any(|leaf| leaf.device == device))
+            .map(|member| member.person)
+    }
+
+    /// Whether the device was taken out for its absence, and may come back.
+    pub(crate) fn is_away(&self, device: DeviceId) -> bool {
+        let mut leaves = self.body.members.iter().flat_map(|member| &member.leaves);
+        leaves.any(|leaf| leaf.device == device && leaf.is_away())
+    }
+
+    /// The leaves with keys whose seats have none in `other`, in roster order: who came since, or who went.
     pub(crate) fn leaves_not_in<'a>(&'a self, other: &Self) -> impl Iterator<Item = &'a Leaf> + use<'a> {
         let seats: BTreeSet<SeatId> = other.leaves().map(|leaf| leaf.seat).collect();
         self.leaves().filter(move |leaf| !seats.contains(&leaf.seat))
@@ -140,7 +172,7 @@ impl Roster {
     /// Whose posts a seat makes.
     pub(crate) fn author(&self, seat: SeatId) -> Option<(&Member, &Leaf)> {
         let members = self.body.members.iter();
-        let mut leaves = members.flat_map(|member| member.leaves.iter().map(move |leaf| (member, leaf)));
+        let mut leaves = members.flat_map(|member| member.present().map(move |leaf| (member, leaf)));
         leaves.find(|(_, leaf)| leaf.seat == seat)
     }
 
@@ -153,7 +185,7 @@ impl Roster {
     }
 
     pub(crate) fn member_of(&self, device: DeviceId) -> Option<&Member> {
-        self.body.members.iter().find(|member| member.leaves.iter().any(|leaf| leaf.device == device))
+        self.body.members.iter().find(|member| member.present().any(|leaf| leaf.device == device))
     }
 
     /// The keys of a device with a leaf.
@@ -188,14 +220,14 @@ impl Roster {
 
     fn check_shape(&self) -> Result<()> {
         let people: Vec<_> = self.body.members.iter().map(|member| member.person).collect();
-        let devices: Vec<_> = self.leaves().map(|leaf| leaf.device).collect();
-        let seats: Vec<_> = self.leaves().map(|leaf| leaf.seat).collect();
+        let leaves = || self.body.members.iter().flat_map(|member| &member.leaves);
+        let devices: Vec<_> = leaves().map(|leaf| leaf.device).collect();
         let shaped = self.body.name.as_slice().len() <= MAX_NAME
             && std::str::from_utf8(self.body.name.as_slice()).is_ok()
             && (self.body.direct == 0 || self.body.members.len() <= 2)
             && all_differ(people)
             && all_differ(devices)
-            && all_differ(seats);
+            && all_differ(self.seats().collect());
         if shaped { Ok(()) } else { Err(PeerFault::RosterMismatch.into()) }
     }
 }

@@ -1,6 +1,7 @@
 //! The contract of a group, run over every scheme, against a relay in memory that keeps one log.
 
 mod apart;
+mod away;
 mod conversation;
 mod healing;
 mod hostile;

@@ -18,9 +18,10 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
         Code::UnknownDevice => {
             ("it does not know this device", "Was the relay set up anew? Then make a new account there.")
         }
-        Code::BadSignature => {
-            ("it does not accept this device's signature", "Was the relay set up anew? Ask its owner.")
-        }
+        Code::BadSignature => (
+            "it does not accept this device's signature",
+            "If the device's keys were replaced since this copy was made, use the newer one. Was the relay set up anew? Ask its owner.",
+        ),
         Code::NameTaken => ("the name is taken", "Choose another name."),
         Code::BadName => {
             ("it does not take such a name", "Use 2 to 32 of a-z 0-9 . _ - and start with a letter or digit.")

@@ -185,6 +185,9 @@ pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Resul
 fn take_in(keys: v1::DeviceKeys, bundles: &mut Bundles) -> Result<()> {
     let some_of = |bytes: bytes::Bytes| Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty());
     let device = DeviceId::try_from(keys.device.as_ref())?;
+    if let Some(list) = some_of(keys.device_list) {
+        bundles.listed(&list)?;
+    }
     if let Some(bundle) = some_of(keys.bundle) {
         bundles.device(device, bundle, some_of(keys.one_time_prekey), some_of(keys.join_key));
     }

@@ -133,3 +133,55 @@ async fn killed_between_any_two_steps_nothing_is_lost_or_repeated_sender_keys() 
 async fn killed_between_any_two_steps_nothing_is_lost_or_repeated_tree() {
     walk(Scheme::Tree, 2).await;
 }
+
+/// New keys of a device, which dies at its transaction `first` after it asked for them, and a few more times.
+async fn new_keys(scheme: Scheme, first: u64) {
+    let stage = Stage::open().await;
+    let mut mike = Person::create(&stage, "mike", []).await;
+    let mut sean = Person::create(&stage, "sean", []).await;
+    let mut dave = Person::create(&stage, "dave", []).await;
+    sean.persist(async |client| client.add_contact("mike").await).await;
+    mike.persist(async |client| client.add_contact("sean").await).await;
+    mike.say("sean", "d1").await;
+    sean.sync().await;
+    mike.persist(async |client| client.new_group("Trip", scheme).await).await;
+    mike.persist(async |client| client.add("Trip", &["sean"], PATIENCE).await).await;
+    mike.say("Trip", "g1").await;
+    sean.sync().await;
+    mike.say("Trip", "g2").await;
+
+    let before = sean.deaths;
+    sean.dies_after([first, 9, 13, 17]).await;
+    let report = sean.persist(async |client| client.heal_everything(PATIENCE).await).await;
+    assert!(report.keys_replaced, "{report:?}");
+    sean.sync().await;
+    sean.say("Trip", "g3").await;
+    sean.say("mike", "d2").await;
+    mike.sync().await;
+    mike.say("Trip", "g4").await;
+    mike.say("sean", "d3").await;
+    dave.persist(async |client| client.add_contact("sean").await).await;
+    sean.persist(async |client| client.add_contact("dave").await).await;
+    dave.say("sean", "to the new keys").await;
+    for one in [&mut mike, &mut sean] {
+        expect(one, "Trip", &["g1", "g2", "g3", "g4"]).await;
+    }
+    expect(&mut mike, "sean", &["d1", "d2", "d3"]).await;
+    expect(&mut sean, "mike", &["d1", "d2", "d3"]).await;
+    expect(&mut sean, "dave", &["to the new keys"]).await;
+    assert!(sean.deaths > before, "{first}");
+    let told =
+        mike.events.iter().filter(|event| event.to_string().contains("new keys for the devices of sean"));
+    assert!(told.count() >= 1, "the others are told: {:?}", mike.events);
+    for one in [&mike, &sean, &dave] {
+        assert_eq!(one.events.iter().find(|event| is_surprise(event)), None, "{}, {first}", one.name);
+    }
+}
+
+#[tokio::test]
+async fn killed_between_any_two_steps_new_keys_shut_nobody_out() {
+    let firsts: Vec<u64> = (0..24).collect();
+    for (some, scheme) in firsts.chunks(AT_ONCE).zip(Scheme::ALL.iter().cycle()) {
+        futures_util::future::join_all(some.iter().map(|first| new_keys(*scheme, *first))).await;
+    }
+}

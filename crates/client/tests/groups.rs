@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{PATIENCE, Stage, done, say, sync, texts, trip};
+use common::{PATIENCE, Stage, copy, done, say, sync, texts, trip};
 use conclave_client::{Client, Event, Scheme};
 
 async fn befriend(stage: &Stage, names: &[&str]) -> Vec<Client> {
@@ -155,6 +155,8 @@ async fn a_lost_phone_heals_every_group_and_replaces_every_key() {
     steve.new_group("Late", Scheme::SenderKeys).await.unwrap();
     done(steve.add("Late", &["sean"], PATIENCE).await);
 
+    // Somebody has copied the store, passphrase and all.
+    copy(&stage.home("sean"), &stage.home("thief"));
     let report = sean.heal_everything(PATIENCE).await.unwrap();
     assert!(report.keys_replaced && report.groups.len() >= 3, "{report:?}");
     assert!(report.groups.iter().all(|group| group.healed && group.code.is_none()), "{report:?}");
@@ -172,6 +174,13 @@ async fn a_lost_phone_heals_every_group_and_replaces_every_key() {
     assert_eq!(texts(&sean, "dave").await, ["hello"]);
     say(&sean, "Trip", "all is well").await;
     assert_eq!(texts(&mike, "Trip").await.last().unwrap(), "all is well");
+    // The copy cannot pass for the device any more.
+    let thief = stage.again("thief").await;
+    let refused = thief.sync(PATIENCE).await.err().unwrap();
+    assert_eq!(refused.code(), "bad_signature", "{refused}");
+    let told = sync(&steve).await;
+    let told: Vec<_> = told.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|line| line.contains("new keys for the devices of sean")), "{told:?}");
 }
 
 #[tokio::test]

@@ -6,7 +6,6 @@ mod common;
 use common::*;
 use conclave_client::{Client, Event, Scheme};
 use conclave_relay::{Config, serve};
-use std::path::Path;
 
 /// Stops the relay, copies its directory, starts it again.
 async fn backup(stage: &mut Stage) {
@@ -23,16 +22,6 @@ async fn restore(stage: &mut Stage) {
     let config =
         Config { data: Some(stage.home("relay")), listen: stage.addr, restored: true, ..Config::default() };
     stage.relay = Some(serve(config).await.unwrap());
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for file in std::fs::read_dir(from).unwrap() {
-        let file = file.unwrap();
-        if file.file_name() != "engine.lock" {
-            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
-        }
-    }
 }
 
 /// mike, sean and steve in a group in which each has said something.

@@ -92,6 +92,10 @@ pub(crate) enum Row {
     SecretTree = 35,
     /// Tree: the secrets behind the key package of a join key, by its id.
     KeyPackage = 36,
+    /// Keys that this device will have once they are published: one row.
+    NextDevice = 37,
+    /// A key that this device had, by the version of the list that replaced it.
+    FormerDevice = 38,
 }
 
 /// Builds the key of a row.

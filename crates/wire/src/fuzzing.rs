@@ -109,7 +109,11 @@ mod tests {
                 device_list: id::<100>(5),
                 keys: Some(keys.clone()),
             }),
-            Request::Publish(v1::Publish { device_list: id::<100>(5), keys: Some(keys) }),
+            Request::Publish(v1::Publish {
+                device_list: id::<100>(5),
+                keys: Some(keys),
+                device_key: id::<32>(6),
+            }),
             Request::Lookup(v1::Lookup { names: vec!["sean".into()], persons: vec![id::<32>(1)] }),
             Request::TakeKeys(v1::TakeKeys {
                 devices: vec![v1::KeyRequest { device: id::<16>(1), prekey: true, join_key: true }],

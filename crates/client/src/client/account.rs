@@ -160,7 +160,7 @@ fn first_request(tx: &Tx, account: &Account) -> Result<v1::Register> {
     let request = v1::Register {
         person: account.person().0.to_vec().into(),
         device: account.device_id().0.to_vec().into(),
-        device_key: account.device_signing().public().as_bytes().to_vec().into(),
+        device_key: crate::engine::device_key(account),
         device_list: list.signed_bytes().to_vec().into(),
         keys: Some(crate::engine::published(keys)),
         ..v1::Register::default()

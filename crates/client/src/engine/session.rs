@@ -7,21 +7,19 @@
 //! ```
 
 use super::inbox::AT_ONCE;
+use super::keys::log_in;
 use super::seats::Seats;
 use crate::clock::check_reach;
-use crate::directory::{Reach, answer_fault};
+use crate::directory::Reach;
+use crate::store::Store;
 use crate::store::meta::Fact;
 use crate::store::relays::RelayFacts;
-use crate::store::{Store, Tx};
 use crate::transport::{Address, Link, Push};
 use crate::{ClientError, Result};
-use conclave_protocol::identity::Account;
-use conclave_protocol::session::{Publication, Stock, replenish, retire_all};
 use conclave_protocol::{GroupId, Timestamp};
-use conclave_wire::auth::login_bytes;
+use conclave_wire::RelayId;
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
-use conclave_wire::{DeviceId, RelayId};
 use std::collections::HashMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -202,46 +200,6 @@ impl<'s> Session<'s> {
             Some(_) => Err(ClientError::RelayFault("a push of an unknown kind")),
         }
     }
-
-    /// Publishes what the directory lacks.
-    async fn publish(&mut self, stock: v1::Stock) -> Result<()> {
-        let have =
-            Stock { one_time_prekeys: stock.one_time_prekeys as usize, join_keys: stock.join_keys as usize };
-        let step = self.store.step(move |tx| {
-            let wanted = tx.number(Fact::KeysWanted)?;
-            let replace = wanted > tx.number(Fact::KeysReplaced)?;
-            let (list, publication) = tx.protocol(|cx| {
-                if replace {
-                    // Anew at each try: of one whose answer is lost nobody knows what came through.
-                    retire_all(cx)?;
-                }
-                let mut account = Account::load(cx)?;
-                account.renew_list(cx)?;
-                let list = account.device_list();
-                Ok((list, replenish(&account, have, cx)?))
-            })?;
-            let version = crate::store::messages::signed(list.version());
-            let newer = (tx.number(Fact::ListPublished)? < version).then(|| list.signed_bytes().to_vec());
-            Ok((newer, version, publication, wanted))
-        });
-        let (list, version, publication, wanted) = step.await?;
-        if list.is_none() && publication.is_none() {
-            return Ok(());
-        }
-        let keys = publication.map(published);
-        let publish = v1::Publish { device_list: list.unwrap_or_default().into(), keys };
-        match self.link.ask(Request::Publish(publish)).await {
-            Ok(Body::Stock(_)) => {
-                let note = move |tx: &Tx| {
-                    tx.set_number(Fact::KeysReplaced, wanted)?;
-                    tx.set_number(Fact::ListPublished, version)
-                };
-                self.store.step(note).await
-            }
-            Ok(_) => Err(answer_fault()),
-            Err(error) => Err(error),
-        }
-    }
 }
 
 /// Connects to a relay that is known, and to no other.
@@ -249,36 +207,4 @@ pub(crate) async fn connect(store: &Store, relay: &RelayFacts) -> Result<Link> {
     let address = Address::parse(&relay.url)?.pinned(RelayId::new(relay.id));
     check_reach(store.clock(), &address)?;
     Link::connect(&address).await
-}
-
-async fn log_in(store: &Store, link: &Link, relay: &RelayFacts) -> Result<v1::Stock> {
-    let (id, hello) = (relay.id, link.hello().clone());
-    let login = store.view(move |tx| {
-        let account = tx.protocol(Account::load)?;
-        let signature = sign_login(&account, id, &hello)?;
-        Ok(v1::Login { device: account.device_id().0.to_vec().into(), signature: signature.into() })
-    });
-    match link.ask(Request::Login(login.await?)).await? {
-        Body::Stock(stock) => Ok(stock),
-        _ => Err(answer_fault()),
-    }
-}
-
-/// Proves the device to this relay, on this connection only.
-pub(crate) fn sign_login(account: &Account, relay: [u8; 32], hello: &v1::Hello) -> Result<Vec<u8>> {
-    let bad = |_| ClientError::RelayFault("its challenge has a wrong size");
-    let challenge: [u8; 32] = hello.challenge.as_ref().try_into().map_err(bad)?;
-    let bytes = login_bytes(&RelayId::new(relay), &challenge, &DeviceId::new(account.device_id().0));
-    Ok(account.device_signing().sign_raw(&bytes).as_bytes().to_vec())
-}
-
-/// As the relay takes it.
-pub(crate) fn published(publication: Publication) -> v1::PublishedKeys {
-    let all = |keys: Vec<Vec<u8>>| keys.into_iter().map(Into::into).collect();
-    v1::PublishedKeys {
-        bundle: publication.bundle.unwrap_or_default().into(),
-        last_resort_join_key: publication.last_resort_join_key.unwrap_or_default().into(),
-        one_time_prekeys: all(publication.one_time_prekeys),
-        join_keys: all(publication.join_keys),
-    }
 }

@@ -62,6 +62,12 @@ impl Person {
         Self { name: name.to_owned(), home, url, client, lives, deaths, events: Vec::new() }
     }
 
+    /// Opens its store anew, with so many transactions to live from now on, and in each life after that.
+    pub(crate) async fn dies_after(&mut self, lives: impl IntoIterator<Item = u64>) {
+        self.lives = lives.into_iter().collect();
+        self.reopen().await;
+    }
+
     /// Does it, in as many lives as it takes. Nothing is done twice by that: a step that fails has changed nothing.
     pub(crate) async fn persist<T>(&mut self, work: impl AsyncFn(&Client) -> Result<T, ClientError>) -> T {
         loop {
@@ -70,14 +76,18 @@ impl Person {
                 Err(error) => assert!(is_death(&error), "{}: {error:?}", self.name),
             }
             self.deaths += 1;
-            self.client = loop {
-                match Client::open_at(&self.home, PASSPHRASE, next(&mut self.lives)).await {
-                    Ok(client) => break client,
-                    Err(error) => assert!(is_death(&error), "{}: {error:?}", self.name),
-                }
-                self.deaths += 1;
-            };
+            self.reopen().await;
         }
+    }
+
+    async fn reopen(&mut self) {
+        self.client = loop {
+            match Client::open_at(&self.home, PASSPHRASE, next(&mut self.lives)).await {
+                Ok(client) => break client,
+                Err(error) => assert!(is_death(&error), "{}: {error:?}", self.name),
+            }
+            self.deaths += 1;
+        };
     }
 
     /// Whether the life that it has now may end too: its deaths were spread over all that it did.

@@ -8,7 +8,7 @@ pub(crate) mod years;
 use conclave_client::{Client, Delivery, Message, Outcome, ReadOptions, Scheme};
 use conclave_relay::{Config, Running, serve};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -112,5 +112,15 @@ pub(crate) async fn trip([mike, sean, steve]: &[Client; 3], scheme: Scheme) {
     }
     for one in [mike, sean, steve] {
         sync(one).await;
+    }
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        if file.file_name() != "engine.lock" {
+            std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+        }
     }
 }

@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 pub struct Bundles {
     people: BTreeMap<PersonId, (Handle, DeviceList)>,
     devices: BTreeMap<DeviceId, Fetched>,
+    /// Lists that came along with bundles.
+    lists: BTreeMap<PersonId, DeviceList>,
 }
 
 struct Fetched {
@@ -54,11 +56,34 @@ impl Bundles {
         self.devices.insert(device, Fetched { bundle, one_time, join_key });
     }
 
+    /// Takes in the list that came with a device's bundle: a device that has new keys signs by these.
+    ///
+    /// # Errors
+    /// As [`UnverifiedDeviceList::verify`].
+    pub fn listed(&mut self, device_list: &[u8]) -> Result<()> {
+        let list = UnverifiedDeviceList::read(device_list)?.verify()?;
+        self.lists.insert(*list.person(), list);
+        Ok(())
+    }
+
+    /// A device and its list's version, by whichever list is newer: the roster's, or the one that came with its bundle.
+    fn newest(&self, peer: &PeerDevice, known: u64) -> (PeerDevice, u64) {
+        let newer = self.lists.get(&peer.person).filter(|list| list.version() > known);
+        let found = newer.and_then(|list| Some((list.peer(peer.device)?, list.version())));
+        found.unwrap_or((*peer, known))
+    }
+
     pub(super) fn list(&self, person: PersonId) -> Result<&(Handle, DeviceList)> {
         Ok(self.people.get(&person).ok_or(Misuse::BundleNeeded)?)
     }
 
-    pub(super) fn bundle(&self, peer: &PeerDevice, cx: &Context) -> Result<Bundle> {
+    /// The bundle of a device that `list` has.
+    pub(super) fn bundle(&self, list: &DeviceList, device: DeviceId, cx: &Context) -> Result<Bundle> {
+        let peer = list.peer(device).ok_or(Misuse::NotAMember)?;
+        self.bundle_by(&self.newest(&peer, list.version()).0, cx)
+    }
+
+    fn bundle_by(&self, peer: &PeerDevice, cx: &Context) -> Result<Bundle> {
         let fetched = self.devices.get(&peer.device).ok_or(Misuse::BundleNeeded)?;
         UnverifiedBundle::read(&fetched.bundle)?.verify(peer, cx.now)
     }
@@ -86,7 +111,9 @@ impl Bundles {
         list_version: u64,
         cx: &mut Context,
     ) -> Result<()> {
-        let bundle = self.bundle(peer, cx)?;
+        let (peer, list_version) = self.newest(peer, list_version);
+        let peer = &peer;
+        let bundle = self.bundle_by(peer, cx)?;
         let one_time = self.devices.get(&peer.device).and_then(|fetched| fetched.one_time.as_ref());
         let one_time = one_time.map(|bytes| UnverifiedOneTimePrekey::read(bytes)?.verify(peer, cx.now));
         session::start(account, peer, list_version, &bundle, one_time.transpose()?.as_ref(), cx)

@@ -181,9 +181,17 @@ impl Group {
                 let (signed, _) = rejoin_parts(request.as_slice())?;
                 vec![Change::Rejoin(signed, SeatId::random(cx))]
             }
-            Intent::Heal => self.away(cx)?.into_iter().map(Change::Away).collect(),
+            Intent::Heal => self.beside_a_heal(account, cx)?,
             Intent::Leave => Vec::new(),
         })
+    }
+
+    /// What a heal says along the way: the own device list, if the roster has an older one, and who is away.
+    fn beside_a_heal(&self, account: &Account, cx: &mut Context) -> Result<Vec<Change>> {
+        let known = self.roster.list(*account.person()).ok_or(Misuse::NotInGroup)?;
+        let list = account.device_list();
+        let newer = (list.version() > known.version()).then(|| Change::Devices(list.signed_bytes().into()));
+        Ok(newer.into_iter().chain(self.away(cx)?.into_iter().map(Change::Away)).collect())
     }
 
     pub(super) fn check_administrator_remains(
@@ -303,7 +311,8 @@ impl Group {
     ) -> Result<Vec<OutgoingLetter>> {
         let mut letters = Vec::new();
         for Newcomer { leaf, claim } in newcomers {
-            let peer = after.peer(leaf.device).ok_or(PeerFault::RosterMismatch)?;
+            let member = after.member_of(leaf.device).ok_or(PeerFault::RosterMismatch)?;
+            let list = after.list(member.person).ok_or(PeerFault::RosterMismatch)?;
             let invitation = Invitation {
                 home: self.state.home.clone(),
                 seat: leaf.seat,
@@ -312,8 +321,8 @@ impl Group {
                 inviter: *account.person(),
                 inviter_handle: account.handle().clone(),
             };
-            let body = invitation.seal(&bundles.bundle(&peer, cx)?, cx)?;
-            let handle = after.member_of(leaf.device).ok_or(PeerFault::RosterMismatch)?.handle.clone();
+            let body = invitation.seal(&bundles.bundle(list, leaf.device, cx)?, cx)?;
+            let handle = member.handle.clone();
             letters.push(OutgoingLetter { device: leaf.device, handle, body });
         }
         Ok(letters)

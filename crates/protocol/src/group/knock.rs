@@ -8,7 +8,7 @@ use crate::identity::{Account, DeviceList, Handle, Link, link_id};
 use crate::labels;
 use crate::primitives::secret::{LinkSecret, Secret};
 use crate::primitives::sign::{Signature, SigningKey};
-use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result};
+use crate::{Context, DeviceId, Digest, PeerFault, PersonId, Result};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// "Let me in", by somebody who has a link: signed, and not yet checked against that person's device list.
@@ -51,7 +51,7 @@ pub fn knock(
     bundles: &Bundles,
     cx: &mut Context,
 ) -> Result<OutgoingLetter> {
-    let peer = list.peer(link.device()).ok_or(PeerFault::WrongAddress)?;
+    list.peer(link.device()).ok_or(PeerFault::WrongAddress)?;
     let request = Request {
         secret: link.secret().duplicate(),
         person: *account.person(),
@@ -60,7 +60,7 @@ pub fn knock(
         at: cx.now.0,
     };
     let knock = UnverifiedKnock::sign(request, account.device_signing())?;
-    let body = seal_letter(&Body::Knock(knock), &bundles.bundle(&peer, cx)?, cx)?;
+    let body = seal_letter(&Body::Knock(knock), &bundles.bundle(list, link.device(), cx)?, cx)?;
     Ok(OutgoingLetter { device: link.device(), handle: handle.clone(), body })
 }
 
@@ -118,8 +118,8 @@ impl UnverifiedKnock {
         bundles: &Bundles,
         cx: &mut Context,
     ) -> Result<OutgoingLetter> {
-        let peer = list.peer(self.request.device).ok_or(Misuse::NotAMember)?;
-        let body = seal_letter(&Body::Turned(self.link(), why), &bundles.bundle(&peer, cx)?, cx)?;
-        Ok(OutgoingLetter { device: peer.device, handle: self.request.handle.clone(), body })
+        let device = self.request.device;
+        let body = seal_letter(&Body::Turned(self.link(), why), &bundles.bundle(list, device, cx)?, cx)?;
+        Ok(OutgoingLetter { device, handle: self.request.handle.clone(), body })
     }
 }

@@ -1,6 +1,7 @@
 //! What an entry of the log meant, told to the client.
 
 use crate::content::Content;
+use crate::identity::DeviceList;
 use crate::roster::{Change, Commit, Role, Roster};
 use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
 
@@ -103,6 +104,8 @@ pub enum Happened {
     Healed(DeviceId),
     /// A device was let in again.
     Rejoined(DeviceId),
+    /// A person's devices changed, or their keys.
+    Devices(PersonId),
     /// A device of this person was put away: it had not been heard of for too long.
     Away(PersonId, DeviceId),
 }
@@ -119,6 +122,12 @@ pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
             Change::Role(person, role) => Happened::Role(*person, *role),
             Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
             Change::Away(device) => Happened::Away(roster.owner_of(*device)?, *device),
+            Change::Devices(list) => {
+                let newer = DeviceList::stored(list.as_slice()).ok()?;
+                // Signed anew for its date alone: nothing to tell.
+                let same = roster.list(*newer.person()).is_some_and(|old| old.devices() == newer.devices());
+                return (!same).then(|| Happened::Devices(*newer.person()));
+            }
         })
     });
     let healed = draft.leaf.as_ref().map(|leaf| Happened::Healed(leaf.device));

@@ -33,9 +33,9 @@ impl Group {
         bundles: &Bundles,
         cx: &mut Context,
     ) -> Result<OutgoingLetter> {
-        let peer = self.roster.peer(to).ok_or(Misuse::NotAMember)?;
-        let handle = self.roster.member_of(to).ok_or(Misuse::NotAMember)?.handle.clone();
-        let bundle = bundles.bundle(&peer, cx)?;
+        let member = self.roster.member_of(to).ok_or(Misuse::NotAMember)?;
+        let (list, handle) = (self.roster.list(member.person), member.handle.clone());
+        let bundle = bundles.bundle(list.ok_or(Misuse::NotAMember)?, to, cx)?;
         Ok(OutgoingLetter { device: to, handle, body: seal_rejoin(request, &bundle, cx)? })
     }
 }

@@ -92,6 +92,7 @@ impl World {
             let last_resort = || person.published.last_resort_join_key.clone();
             let join_key = person.published.join_keys.pop().or_else(last_resort);
             let bundle = person.published.bundle.clone().unwrap();
+            bundles.listed(account.device_list().signed_bytes()).unwrap();
             bundles.device(*account.device_id(), bundle, prekey, join_key);
         }
         bundles

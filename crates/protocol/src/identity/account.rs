@@ -15,19 +15,19 @@ const FORMAT: u8 = 1;
 
 /// The account of this store. It holds secrets, so it has no `Debug` and no `Clone`.
 pub struct Account {
-    stored: Stored,
-    list: DeviceList,
+    pub(super) stored: Stored,
+    pub(super) list: DeviceList,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 pub(super) struct Stored {
     format: u8,
     handle: Handle,
-    identity: SigningKey,
+    pub(super) identity: SigningKey,
     device: DeviceId,
-    signing: SigningKey,
-    dh: DhSecret,
-    list: VLBytes,
+    pub(super) signing: SigningKey,
+    pub(super) dh: DhSecret,
+    pub(super) list: VLBytes,
 }
 
 impl Account {
@@ -115,9 +115,10 @@ impl Account {
         &self.stored.dh
     }
 
-    /// Signs the list anew if it is older than 30 days; what it returns must be published.
+    /// Signs the list anew if it is older than 30 days; what it returns must be published. Where new keys are prepared, their
+    /// list is.
     pub fn renew_list(&mut self, cx: &mut Context) -> Result<Option<DeviceList>> {
-        if !self.list.is_due(cx.now) {
+        if !self.list.is_due(cx.now) || cx.vault.get(&key(Row::NextDevice, &[]))?.is_some() {
             return Ok(None);
         }
         let (version, devices) = (self.list.version() + 1, self.list.devices().to_vec());
@@ -127,7 +128,7 @@ impl Account {
         Ok(Some(self.list.clone()))
     }
 
-    fn save(&self, cx: &mut Context) -> Result<()> {
+    pub(super) fn save(&self, cx: &mut Context) -> Result<()> {
         save(cx.vault, &key(Row::Account, &[]), &self.stored)
     }
 }

@@ -9,6 +9,7 @@ mod device_list;
 pub(crate) mod fuzzing;
 mod handle;
 mod link;
+mod rotation;
 mod safety_number;
 #[cfg(test)]
 mod tests;

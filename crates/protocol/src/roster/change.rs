@@ -24,6 +24,8 @@ pub(crate) enum Change {
     Rejoin(SignedRejoin, SeatId) = 6,
     /// A device that was away for too long: its keys are out, its person stays.
     Away(DeviceId) = 7,
+    /// A newer device list of the author's person: devices that are not in it any more are out.
+    Devices(VLBytes) = 8,
 }
 
 /// "Take me out", by a member.
@@ -103,12 +105,13 @@ impl Change {
                 leaf.ok_or(PeerFault::RosterMismatch)?.keys = LeafKeys::Away;
                 Ok(())
             }
+            Self::Devices(list) => devices(list, author, before, next),
         }
     }
 
     /// Whether this takes keys out of hands, so that the commit must carry a fresh seed.
     pub(crate) fn needs_seed(&self) -> bool {
-        matches!(self, Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..) | Self::Away(_))
+        matches!(self, Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..) | Self::Away(_) | Self::Devices(_))
     }
 
     /// Whether this is a link of the chain of changes.
@@ -128,6 +131,20 @@ fn add(member: &Member, next: &mut RosterBody) -> Result<()> {
         leaf.verify(&next.group, &device)?;
     }
     next.members.push(member.clone());
+    Ok(())
+}
+
+fn devices(list: &VLBytes, author: &Member, before: &Roster, next: &mut RosterBody) -> Result<()> {
+    let newer = UnverifiedDeviceList::read(list.as_slice())?.verify()?;
+    let known = before.list(author.person).ok_or(PeerFault::RosterMismatch)?;
+    newer.newer(known)?;
+    if newer.version() == known.version() {
+        return Err(PeerFault::RolledBack.into());
+    }
+    let member = next.members.iter_mut().find(|member| member.person == author.person);
+    let member = member.ok_or(PeerFault::RosterMismatch)?;
+    member.list = list.clone();
+    member.leaves.retain(|leaf| newer.device(leaf.device).is_some());
     Ok(())
 }
 

@@ -114,15 +114,28 @@ impl Roster {
         for change in changes {
             change.apply(by, self, &mut next.body)?;
         }
+        next.lists = next.body.members.iter().map(|member| self.list_of(member)).collect::<Result<_>>()?;
         if let Some(leaf) = renewed {
-            let device = self.peer(author).ok_or(PeerFault::RosterMismatch)?;
+            // By the keys of a list that comes with it, if one does.
+            let device = next.peer(author).ok_or(PeerFault::RosterMismatch)?;
             let old = self.leaf(author).ok_or(PeerFault::RosterMismatch)?;
             leaf.verify_successor(&self.body.group, &device, old)?;
             *next.leaf_mut(author).ok_or(PeerFault::RosterMismatch)? = leaf.clone();
         }
-        next.lists = next.body.members.iter().map(|member| self.list_of(member)).collect::<Result<_>>()?;
+        if changes.iter().any(|change| matches!(change, Change::Devices(_))) {
+            next.verify_leaves_of(by.person)?;
+        }
         next.check_shape()?;
         Ok(next)
+    }
+
+    fn verify_leaves_of(&self, person: PersonId) -> Result<()> {
+        let member = self.member(person).ok_or(PeerFault::RosterMismatch)?;
+        let list = self.list(person).ok_or(PeerFault::RosterMismatch)?;
+        member.leaves.iter().try_for_each(|leaf| {
+            let device = list.peer(leaf.device).ok_or(PeerFault::RosterMismatch)?;
+            leaf.verify(&self.body.group, &device)
+        })
     }
 
     /// Every leaf that has keys, in roster order.

@@ -111,13 +111,14 @@ pub(super) fn respond(
     if (initiator.person, initiator.device, initiator.dh) != (peer.person, peer.device, peer.dh) {
         return Err(PeerFault::WrongAddress.into());
     }
+    let own = account.keys_by(initiator.peer_list, cx)?;
     let agreements = [
         generation.prekey.agree(&peer.dh)?,
-        account.device_dh().agree(&clear.base)?,
+        own.dh(account).agree(&clear.base)?,
         generation.prekey.agree(&clear.base)?,
     ];
     let fourth = one_time.as_ref().map(|prekey| prekey.prekey.agree(&clear.base)).transpose()?;
-    let ad = associated_data(&initiator, &account.as_peer(), &kem_secret.public());
+    let ad = associated_data(&initiator, &own.peer, &kem_secret.public());
     let root = root_key(&agreements, fourth.as_ref(), &shared, &ad);
     Ok(Agreed { ratchet: Ratchet::responder(root, generation.prekey), ad })
 }

@@ -21,6 +21,7 @@ pub use bundle::{
     Bundle, JoinKey, OneTimePrekey, UnverifiedBundle, UnverifiedJoinKey, UnverifiedOneTimePrekey,
 };
 pub use inbox::{inbox_open, inbox_seal};
+pub(crate) use prekeys::GRACE;
 pub use prekeys::{
     Freshness, JoinSecret, Publication, Stock, forget_join_key, freshness, join_secret, replenish, retire_all,
 };
@@ -167,6 +168,11 @@ pub fn open(
 /// Stops sending on the session with `peer`: the next message needs a new one. What is on its way still opens.
 pub(crate) fn retire(peer: DeviceId, cx: &mut Context) -> Result<()> {
     Sessions::load(&peer, cx)?.retire(&peer, cx)
+}
+
+/// Stops sending on every session: the next message to each device needs a new one.
+pub(crate) fn retire_every(cx: &mut Context) -> Result<()> {
+    record::peers(cx)?.into_iter().try_for_each(|peer| retire(peer, cx))
 }
 
 /// Drops all sessions with a device, for good: one that was revoked, or that is to start anew.

@@ -133,6 +133,7 @@ pub fn replenish(account: &Account, have: Stock, cx: &mut Context) -> Result<Opt
     };
     if publication.bundle.is_some() {
         super::record::tidy(cx)?;
+        Account::tidy_keys(cx)?;
     }
     Ok(Some(publication).filter(|publication| *publication != Publication::default()))
 }

@@ -157,12 +157,14 @@ pub(super) fn forget_peer(peer: &DeviceId, cx: &mut Context) -> Result<()> {
 
 /// Drops what no message can need any more, in all sessions.
 pub(super) fn tidy(cx: &mut Context) -> Result<()> {
-    for found in cx.vault.scan(&key(Row::ActiveSession, &[]))? {
-        let peer = found.key.get(1..).and_then(|peer| DeviceId::try_from(peer).ok());
-        let peer = peer.ok_or(Error::CorruptStore)?;
-        Sessions::load(&peer, cx)?.tidy(&peer, cx)?;
-    }
-    Ok(())
+    peers(cx)?.into_iter().try_for_each(|peer| Sessions::load(&peer, cx)?.tidy(&peer, cx))
+}
+
+/// Everybody with whom there are sessions.
+pub(super) fn peers(cx: &Context) -> Result<Vec<DeviceId>> {
+    let found = cx.vault.scan(&key(Row::ActiveSession, &[]))?.into_iter();
+    let peer = found.map(|found| found.key.get(1..).and_then(|peer| DeviceId::try_from(peer).ok()));
+    peer.map(|peer| peer.ok_or(Error::CorruptStore)).collect()
 }
 
 fn forget_scope(scope: &[u8], cx: &mut Context) -> Result<()> {

@@ -309,6 +309,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 join_keys: vec![vec![6; 8].into()],
                 ..v1::PublishedKeys::default()
             }),
+            device_key: vec![7; 32].into(),
         }),
         Request::SendLetter(v1::SendLetter {
             letter: Some(v1::Letter { device: vec![6; 16].into(), body: vec![2; 30].into() }),

@@ -13,7 +13,7 @@ use super::Connection;
 use super::post::{self, letter};
 use super::requests::{Answer, broken, hash, malformed, rate_limited, refused, unexpected};
 use crate::config::{Rate, Registration};
-use crate::storage::{KeysOp, Op, Outcome, RegisterOp, Take};
+use crate::storage::{KeysOp, Op, Outcome, PublishOp, RegisterOp, Take};
 
 impl Connection {
     pub(super) async fn login(&mut self, login: v1::Login) -> Answer<Body> {
@@ -88,7 +88,12 @@ impl Connection {
         let device = self.device()?;
         check_size(&publish.device_list, limits::DEVICE_LIST_BYTES)?;
         let keys = keys(publish.keys.unwrap_or_default())?;
-        match self.apply(Op::Publish { device, device_list: publish.device_list, keys }).await? {
+        let device_key = match publish.device_key.as_ref() {
+            [] => None,
+            key => Some(<[u8; 32]>::try_from(key).map_err(|_| refused(Code::Malformed))?),
+        };
+        let op = PublishOp { device, device_list: publish.device_list, device_key, keys };
+        match self.apply(Op::Publish(Box::new(op))).await? {
             Outcome::Stock(stock) => Ok(Body::Stock(stock)),
             other => Err(unexpected(&other)),
         }

@@ -28,7 +28,7 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
         Op::Acks(cursors) => acks(t, cursors),
         Op::Sweep { cutoff, after } => sweep(t, *cutoff, *after),
         Op::Register(_)
-        | Op::Publish { .. }
+        | Op::Publish(_)
         | Op::TakeKeys(_)
         | Op::SendLetter { .. }
         | Op::AckLetters { .. } => people::apply(t, op),

@@ -210,6 +210,10 @@ impl PeopleTables for Maps {
         Ok(())
     }
 
+    fn device_list(&mut self, person: i64) -> Result<Bytes> {
+        Ok(self.people.get(&person).map(|row| row.device_list.clone()).unwrap_or_default())
+    }
+
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>> {
         Ok(self.device_keys.get(device).and_then(|key| self.devices.get(key)).cloned())
     }

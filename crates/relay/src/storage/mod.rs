@@ -75,11 +75,7 @@ pub(crate) enum Op {
     /// Cursors of clients whose tokens were checked before.
     Acks(Vec<Cursor>),
     Register(Box<RegisterOp>),
-    Publish {
-        device: DeviceId,
-        device_list: Bytes,
-        keys: KeysOp,
-    },
+    Publish(Box<PublishOp>),
     TakeKeys(Vec<Take>),
     /// `most` letters may wait once it is there.
     SendLetter {
@@ -141,6 +137,16 @@ pub(crate) struct RegisterOp {
     pub(crate) device: DeviceId,
     pub(crate) device_key: [u8; 32],
     pub(crate) device_list: Bytes,
+    pub(crate) keys: KeysOp,
+}
+
+/// What a device publishes; empty means unchanged.
+#[derive(Debug, Clone)]
+pub(crate) struct PublishOp {
+    pub(crate) device: DeviceId,
+    pub(crate) device_list: Bytes,
+    /// In the place of the key that logins were checked with.
+    pub(crate) device_key: Option<[u8; 32]>,
     pub(crate) keys: KeysOp,
 }
 

@@ -7,12 +7,12 @@ use conclave_wire::{Code, DeviceId, PersonId, limits, v1};
 
 use super::channel::refused;
 use super::tables::{DeviceRow, Kind, LetterRow, PersonRow, Result, Tables};
-use super::{KeysOp, Op, Outcome, RegisterOp, StorageError, Take};
+use super::{KeysOp, Op, Outcome, PublishOp, RegisterOp, StorageError, Take};
 
 pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
     match op {
         Op::Register(register) => self::register(t, register),
-        Op::Publish { device, device_list, keys } => publish(t, device, device_list, keys),
+        Op::Publish(publish) => self::publish(t, publish),
         Op::TakeKeys(takes) => take_keys(t, takes),
         Op::SendLetter { device, body, at, most } => send_letter(t, device, body, *at, *most),
         Op::AckLetters { device, up_to } => ack_letters(t, device, *up_to),
@@ -47,14 +47,21 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
     store_keys(t, device, &op.keys)
 }
 
-fn publish(t: &mut dyn Tables, device: &DeviceId, list: &Bytes, keys: &KeysOp) -> Result<Outcome> {
-    let Some(row) = t.device(device)? else {
+fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
+    let Some(mut row) = t.device(&op.device)? else {
         return refused(Code::UnknownDevice);
     };
-    if !list.is_empty() {
-        t.set_device_list(row.person, list)?;
+    if !op.device_list.is_empty() {
+        t.set_device_list(row.person, &op.device_list)?;
     }
-    store_keys(t, row, keys)
+    if let Some(public) = op.device_key.filter(|public| *public != row.public) {
+        // What the key before has signed is worth nothing beside the new one.
+        (row.public, row.bundle, row.last_resort) = (public, Bytes::new(), Bytes::new());
+        for kind in [Kind::Prekey, Kind::JoinKey] {
+            while t.take_one_time(row.key, kind)?.is_some() {}
+        }
+    }
+    store_keys(t, row, &op.keys)
 }
 
 /// New one-time keys push out the oldest: those expire first, and must not
@@ -102,6 +109,7 @@ fn take_keys(t: &mut dyn Tables, takes: &[Take]) -> Result<Outcome> {
             bundle: row.bundle.clone(),
             one_time_prekey: Bytes::new(),
             join_key: Bytes::new(),
+            device_list: t.device_list(row.person)?,
         };
         if take.prekey && take.one_time {
             given.one_time_prekey = t.take_one_time(row.key, Kind::Prekey)?.unwrap_or_default();

@@ -53,6 +53,7 @@ pub(super) trait PeopleTables {
     fn person(&mut self, person: &PersonId) -> Result<Option<PersonRow>>;
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow>;
     fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()>;
+    fn device_list(&mut self, person: i64) -> Result<Bytes>;
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>>;
     fn devices_of(&mut self, person: i64) -> Result<Vec<DeviceRow>>;

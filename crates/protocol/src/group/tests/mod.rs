@@ -3,6 +3,7 @@
 mod apart;
 mod away;
 mod conversation;
+mod devices;
 mod healing;
 mod hostile;
 mod restored;

@@ -260,3 +260,23 @@ fn the_same_seeds_give_the_same_bytes() {
     };
     assert!(run() == run());
 }
+
+#[test]
+fn a_first_message_on_its_way_to_the_keys_before_opens_for_as_long_as_anything_waits() {
+    let (mut mike, mut sean) = pair();
+    let mut late = Device::new("late", 3);
+    mike.start(&mut sean);
+    late.start(&mut sean);
+    let (on_its_way, too_late) = (mike.seal(&sean, b"to the keys before"), late.seal(&sean, b"too late"));
+    for _ in 0..2 {
+        sean.bench.step(|cx| sean.account.prepare_keys(cx)).unwrap();
+        sean.bench.step(Account::take_over_keys).unwrap();
+        sean.account = Account::load(&mut sean.bench.cx()).unwrap();
+    }
+    assert_eq!(sean.open(&mike, &on_its_way), Ok(b"to the keys before".to_vec()));
+    assert_eq!(sean.rows_under(crate::vault::Row::FormerDevice), 2);
+    sean.bench.now = sean.bench.now.plus(super::super::GRACE);
+    sean.bench.step(|cx| replenish(&sean.account, Stock::default(), cx)).unwrap();
+    assert_eq!(sean.rows_under(crate::vault::Row::FormerDevice), 0);
+    assert!(sean.open(&late, &too_late).is_err());
+}

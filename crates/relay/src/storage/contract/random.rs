@@ -32,10 +32,13 @@ fn any_op() -> impl Strategy<Value = Op> {
         most: 3,
     });
     let people = (small.clone(), 0usize..4, 0usize..4);
-    let publish = people.clone().prop_map(|(n, a, b)| Op::Publish {
-        device: device(n),
-        device_list: Bytes::from_static(b"new"),
-        keys: some_keys(a, b),
+    let publish = people.clone().prop_map(|(n, a, b)| {
+        Op::Publish(Box::new(PublishOp {
+            device: device(n),
+            device_list: Bytes::from_static(b"new"),
+            device_key: (a == 0).then_some([b as u8; 32]),
+            keys: some_keys(a, b),
+        }))
     });
     let blob = (small.clone(), 0u8..4, prop::bool::weighted(0.9)).prop_map(|(by, n, own_token)| {
         let token = if own_token { [by; 32] } else { [0; 32] };

@@ -31,6 +31,12 @@ impl PeopleTables for SqlTables<'_> {
         self.run("UPDATE people SET device_list = ?2 WHERE key = ?1", params![person, list.as_ref()])
     }
 
+    fn device_list(&mut self, person: i64) -> Result<Bytes> {
+        let list =
+            self.one("SELECT device_list FROM people WHERE key = ?1", [person], |row| bytes_at(row, 0))?;
+        Ok(list.unwrap_or_default())
+    }
+
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>> {
         self.one(&format!("{DEVICE} WHERE device = ?1"), [device.as_bytes()], device_row)
     }
@@ -50,8 +56,14 @@ impl PeopleTables for SqlTables<'_> {
 
     fn set_device(&mut self, row: &DeviceRow) -> Result<()> {
         self.run(
-            "UPDATE devices SET bundle = ?2, last_resort = ?3, last_letter = ?4 WHERE key = ?1",
-            params![row.key, row.bundle.as_ref(), row.last_resort.as_ref(), int(row.last_letter)?],
+            "UPDATE devices SET bundle = ?2, last_resort = ?3, last_letter = ?4, public = ?5 WHERE key = ?1",
+            params![
+                row.key,
+                row.bundle.as_ref(),
+                row.last_resort.as_ref(),
+                int(row.last_letter)?,
+                row.public
+            ],
         )
     }
 

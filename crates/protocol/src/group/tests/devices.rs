@@ -1,0 +1,106 @@
+//! New keys for a device: they ride with its heal, and shut nobody out.
+
+use super::*;
+use crate::identity::DeviceList;
+use crate::roster::Change;
+
+/// The keys are made, published and taken over.
+fn renew(world: &mut World, who: usize) -> DeviceList {
+    let person = &mut world.people[who];
+    let account = person.account();
+    let next = person.bench.step(|cx| {
+        account.prepare_keys(cx)?;
+        Account::with_next_keys(cx)
+    });
+    let next = next.unwrap().unwrap();
+    person.published = person
+        .bench
+        .step(|cx| {
+            crate::session::retire_all(cx)?;
+            crate::session::replenish(&next, crate::session::Stock::default(), cx)
+        })
+        .unwrap()
+        .unwrap();
+    person.bench.step(Account::take_over_keys).unwrap();
+    next.device_list()
+}
+
+#[test]
+fn new_keys_ride_with_a_heal_and_everybody_goes_on() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve", "dave"], 1);
+        world.say(1, "before");
+        world.say(2, "an answer");
+        world.sync_all();
+        let list = renew(&mut world, 1);
+        // Steve has not heard of it, and writes to keys that the directory has already.
+        world.say(2, "on the way");
+        world.change(1, &Intent::Heal).unwrap();
+        world.sync_all();
+        let sean = *list.person();
+        for who in [0, 2] {
+            let group = world.people[who].group();
+            assert_eq!(group.roster.list(sean).unwrap().version(), list.version());
+            assert!(world.people[who].received.iter().any(|received| {
+                matches!(received, Received::Committed { changes, .. } if changes.contains(&Happened::Devices(sean)))
+            }));
+        }
+        world.say(1, "after");
+        world.say(2, "heard");
+        let dave = world.people[3].person();
+        world.change(0, &Intent::Add(vec![dave])).unwrap();
+        world.sync_all();
+        world.say(1, "hello dave");
+        world.sync_all();
+        assert_eq!(world.people[1].read, ["an answer", "on the way", "heard"].map(String::from), "{scheme}");
+        assert_eq!(
+            world.people[0].read,
+            ["before", "an answer", "on the way", "after", "heard", "hello dave"]
+        );
+        assert_eq!(world.people[3].read, ["hello dave"]);
+    });
+}
+
+#[test]
+fn a_list_that_is_old_anothers_or_does_not_fit_the_leaves_is_void() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+    let before = world.people[0].group().roster;
+    let [mike, sean] = [0, 1].map(|who| *world.people[who].account().device_id());
+    let old = world.people[1].account().device_list();
+    let newer = renew(&mut world, 1);
+    let apply = |roster: &crate::roster::Roster, by, list: &DeviceList| {
+        roster.apply(by, &[Change::Devices(list.signed_bytes().into())], None).map(drop)
+    };
+    let fault = |fault: PeerFault| Err(fault.into());
+    assert_eq!(apply(&before, sean, &old), fault(PeerFault::RolledBack), "the same again");
+    assert_eq!(apply(&before, mike, &newer), fault(PeerFault::WrongAddress), "somebody else's");
+    assert_eq!(
+        apply(&before, sean, &newer),
+        fault(PeerFault::BadSignature),
+        "without a leaf by the new keys"
+    );
+    world.change(1, &Intent::Heal).unwrap();
+    world.sync_all();
+    let after = world.people[0].group().roster;
+    assert_eq!(apply(&after, sean, &old), fault(PeerFault::RolledBack), "older");
+}
+
+#[test]
+fn who_has_the_keys_before_makes_no_leaf_any_more() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+    let thief = world.people[1].clone();
+    renew(&mut world, 1);
+    world.change(1, &Intent::Heal).unwrap();
+    world.sync_all();
+    // The thief has everything of before, and asks to be let in.
+    let now = world.people[1].clone();
+    world.people[1] = thief;
+    let (account, group) = (world.people[1].account(), world.people[1].group());
+    let (request, _) = world.people[1].bench.step(|cx| group.rejoin_request(&account, cx)).unwrap();
+    let readmit = world.change(0, &Intent::Readmit(request.as_slice().into()));
+    assert_eq!(readmit.err(), Some(PeerFault::BadSignature.into()));
+    world.people[1] = now;
+    world.say(1, "still here");
+    world.sync_all();
+    assert_eq!(world.people[0].read, ["still here"]);
+}

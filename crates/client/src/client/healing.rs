@@ -12,18 +12,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 impl Client {
-    /// Replaces this device's own keys, and with them prekeys, bundle and join keys at the relay; then heals every group and
+    /// Replaces this device's own keys, and with them prekeys, bundle and join keys at the relay, and heals every group and
     /// chat, which tells the others. The identity stays. What is not done within `wait` is done later, by itself.
     ///
     /// # Errors
     /// `OutboxFull`; `Unreachable` and the like are no errors here: what waits is reported as queued.
     pub async fn heal_everything(&self, wait: Duration) -> Result<HealReport> {
         let until = Instant::now() + wait;
-        let keys = self.store.step(want_keys).await?;
-        // First: what the heals say about this device is then what the directory says as well.
-        let keys_replaced =
-            self.wait_until(wait / 2, move |tx| Ok(tx.number(Fact::KeysReplaced)? >= keys)).await?;
-        let wishes = self.store.step(wish_all).await?;
+        let (keys, wishes) = self.store.step(wish_all).await?;
         let mut groups = Vec::new();
         for Wished { id, name, wish } in wishes {
             let outcome = match self.wait_for(wish, until.saturating_duration_since(Instant::now())).await {
@@ -35,6 +31,9 @@ impl Client {
             };
             groups.push(GroupHeal { id, name, healed: outcome.is_ok(), code: outcome.err() });
         }
+        let left = until.saturating_duration_since(Instant::now());
+        let keys_replaced =
+            self.wait_until(left, move |tx| Ok(tx.number(Fact::KeysReplaced)? >= keys)).await?;
         Ok(HealReport { keys_replaced, groups })
     }
 }
@@ -46,17 +45,12 @@ struct Wished {
     wish: i64,
 }
 
-/// Wishes for new keys; the number of the wish.
-fn want_keys(tx: &Tx) -> Result<i64> {
+/// Wishes for it: the number of the keys' wish, and the groups with theirs.
+fn wish_all(tx: &Tx) -> Result<(i64, Vec<Wished>)> {
     let keys = tx.number(Fact::KeysWanted)? + 1;
     tx.set_number(Fact::KeysWanted, keys)?;
     // Whoever is connected logs in again, and publishes what is missing.
     tx.set_number(Fact::SyncWanted, tx.number(Fact::SyncWanted)? + 1)?;
-    Ok(keys)
-}
-
-/// Wishes for a heal of each group.
-fn wish_all(tx: &Tx) -> Result<Vec<Wished>> {
     let mut wishes = Vec::new();
     for known in tx.all_conversations()? {
         if known.state != State::Member || tx.channel(&known.group)?.is_none() {
@@ -69,5 +63,5 @@ fn wish_all(tx: &Tx) -> Result<Vec<Wished>> {
         let wish = tx.wish(&known.group, &What::Change(Intent::Heal), 0)?;
         wishes.push(Wished { id: known.group.to_string(), name: known.name, wish });
     }
-    Ok(wishes)
+    Ok((keys, wishes))
 }

@@ -5,7 +5,9 @@
 
 use super::session::Session;
 use crate::directory::answer_fault;
+use crate::store::conversations::State;
 use crate::store::meta::Fact;
+use crate::store::outbox::{Heal, WishState};
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::Link;
@@ -27,6 +29,15 @@ struct Publishing {
 }
 
 impl Session<'_> {
+    /// Wished for new keys are published before anything more is said, so that heals can carry them.
+    pub(super) async fn renew_keys(&mut self) -> Result<()> {
+        let wanted = |tx: &Tx| Ok(tx.number(Fact::KeysWanted)? > tx.number(Fact::KeysReplaced)?);
+        match self.own && self.store.view(wanted).await? {
+            true => self.catch_up().await,
+            false => Ok(()),
+        }
+    }
+
     /// Publishes what the directory lacks.
     pub(super) async fn publish(&mut self, stock: v1::Stock) -> Result<()> {
         let have =
@@ -39,8 +50,7 @@ impl Session<'_> {
                     if wanted > tx.number(Fact::KeysReplaced)? {
                         tx.protocol(Account::take_over_keys)?;
                         tx.set_number(Fact::KeysReplaced, wanted)?;
-                        // The groups are to know them.
-                        tx.heal_all_first()?;
+                        tell_groups(tx)?;
                     }
                     tx.set_number(Fact::ListPublished, version)
                 };
@@ -50,6 +60,19 @@ impl Session<'_> {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The groups are to know the new keys, those that were healed while they were on their way as well.
+fn tell_groups(tx: &Tx) -> Result<()> {
+    for known in tx.all_conversations()? {
+        let member = known.state == State::Member && tx.channel(&known.group)?.is_some();
+        // One that is sealed already names the keys before.
+        let waits = |heal: &Heal| matches!(heal, Heal::Waits(wish) if wish.state == WishState::Queued);
+        if member && !waits(&tx.heal_of(&known.group)?) {
+            tx.heal_first(&known.group)?;
+        }
+    }
+    Ok(())
 }
 
 fn publishing(tx: &Tx, have: Stock) -> Result<Option<Publishing>> {

@@ -99,6 +99,7 @@ impl<'s> Session<'s> {
             }
             self.open_seats().await?;
             self.ask_to_rejoin().await?;
+            self.renew_keys().await?;
             if self.flush().await? || self.send_letter().await? || self.answer_knock().await? {
                 continue;
             }
@@ -124,7 +125,7 @@ impl<'s> Session<'s> {
 
     /// Asks the relay for everything that there is: what waited in the inbox comes before the login's answer, and the
     /// seats are attached at their cursors.
-    async fn catch_up(&mut self) -> Result<()> {
+    pub(super) async fn catch_up(&mut self) -> Result<()> {
         let relay = self.relay.id;
         self.store.step(move |tx| tx.spread_heals(&relay)).await?;
         self.wanted = self.store.view(|tx| tx.number(Fact::SyncWanted)).await?;

@@ -74,18 +74,12 @@ impl Tx<'_> {
         if self.number(Fact::Restored)? == 0 {
             return Ok(());
         }
-        self.heal_all_first()?;
-        self.set_number(Fact::Restored, 0)
-    }
-
-    /// Every group is healed at once, and before anything is said there.
-    pub(crate) fn heal_all_first(&self) -> Result<()> {
         for known in self.all_conversations()? {
             if known.state == State::Member && self.channel(&known.group)?.is_some() {
                 self.heal_first(&known.group)?;
             }
         }
-        Ok(())
+        self.set_number(Fact::Restored, 0)
     }
 
     /// Nothing more is to be healed there.

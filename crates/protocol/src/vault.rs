@@ -96,6 +96,8 @@ pub(crate) enum Row {
     NextDevice = 37,
     /// A key that this device had, by the version of the list that replaced it.
     FormerDevice = 38,
+    /// Sender keys: the commit in whose roster everybody has the own chain.
+    HandedToAll = 39,
 }
 
 /// Builds the key of a row.

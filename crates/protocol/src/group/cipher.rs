@@ -55,6 +55,8 @@ pub(super) struct Received<'a> {
 pub(super) struct Room<'a> {
     pub(super) account: &'a Account,
     pub(super) roster: &'a Roster,
+    /// Which led to the roster.
+    pub(super) commit: &'a Digest,
     pub(super) me: DeviceId,
 }
 

@@ -309,6 +309,7 @@ impl Group {
             Row::Counted,
             Row::Chain,
             Row::HandedOut,
+            Row::HandedToAll,
             Row::Incarnation,
             Row::Healed,
         ];
@@ -319,7 +320,7 @@ impl Group {
     }
 
     fn room<'a>(&'a self, account: &'a Account) -> Room<'a> {
-        Room { account, roster: &self.roster, me: self.state.me }
+        Room { account, roster: &self.roster, commit: &self.state.commit, me: self.state.me }
     }
 
     fn place(&self) -> Place {

@@ -50,8 +50,12 @@ impl GroupCipher for SenderKeys {
             None => SenderKey { key: Secret::random(cx), heal_root: Secret::random(cx), next: 0 },
         };
         let distribution = Zeroizing::new(codec::encode(&key)?);
+        let lacking = lacking(room, cx)?;
+        if lacking.is_empty() {
+            note_all_have_it(room, cx)?;
+        }
         let mut slices = Vec::new();
-        for device in lacking(room, cx)? {
+        for device in lacking {
             let peer = room.roster.peer(device).ok_or(PeerFault::RosterMismatch)?;
             slices.push((device, session::seal(&peer, salt, &slice_aad(aad)?, &distribution, cx)?));
         }
@@ -127,12 +131,29 @@ impl SenderKey {
 }
 
 /// The devices that do not have this device's chain.
-fn lacking(room: &Room, cx: &mut Context) -> Result<Vec<DeviceId>> {
+fn lacking(room: &Room, cx: &Context) -> Result<Vec<DeviceId>> {
+    if all_have_it(room, cx)? {
+        return Ok(Vec::new());
+    }
     let have = handed_out(&room.roster.body().group, cx)?;
     Ok(room.others().filter(|device| have.binary_search(device).is_err()).collect())
 }
 
-/// The devices that have it, in order: one row, so that a message costs one look whatever the group's size.
+/// Whether everybody was found to have it since the last commit: a message then costs one short row whatever the group's size.
+/// Within an epoch nobody comes and nobody loses it, and a commit's hash names one roster, whatever became of this store.
+fn all_have_it(room: &Room, cx: &Context) -> Result<bool> {
+    let all: Option<Digest> = load(cx.vault, &all_row(&room.roster.body().group))?;
+    Ok(all.as_ref() == Some(room.commit))
+}
+
+fn note_all_have_it(room: &Room, cx: &mut Context) -> Result<()> {
+    match all_have_it(room, cx)? {
+        true => Ok(()),
+        false => save(cx.vault, &all_row(&room.roster.body().group), room.commit),
+    }
+}
+
+/// The devices that have it, in order.
 fn handed_out(group: &GroupId, cx: &Context) -> Result<Vec<DeviceId>> {
     Ok(load(cx.vault, &handed_row(group))?.unwrap_or_default())
 }
@@ -147,4 +168,8 @@ fn chain_row(group: &GroupId, device: &DeviceId) -> Vec<u8> {
 
 fn handed_row(group: &GroupId) -> Vec<u8> {
     key(Row::HandedOut, &[group.as_bytes()])
+}
+
+fn all_row(group: &GroupId) -> Vec<u8> {
+    key(Row::HandedToAll, &[group.as_bytes()])
 }

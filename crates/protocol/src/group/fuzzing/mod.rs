@@ -58,7 +58,7 @@ pub(crate) fn welcome(bytes: &[u8]) -> bool {
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     let mark: Run = |value| value == [1];
     let sender: Run = |value| canonical::<SenderKey>(value) || canonical::<Chain>(value);
-    let rows: [(Row, Run); 17] = [
+    let rows: [(Row, Run); 18] = [
         (Row::Group, canonical::<State>),
         (Row::Roster, canonical::<RosterBody>),
         (Row::RosterHead, canonical::<RosterHead>),
@@ -70,6 +70,7 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
         (Row::Counted, canonical::<u64>),
         (Row::Chain, sender),
         (Row::HandedOut, canonical::<Vec<DeviceId>>),
+        (Row::HandedToAll, canonical::<crate::Digest>),
         (Row::Healed, canonical::<crate::Timestamp>),
         (Row::SecretTree, canonical::<Secret<TreeNode>>),
         (Row::Tree, |value| value.len() > 4),

@@ -4,6 +4,7 @@ mod apart;
 mod away;
 mod conversation;
 mod devices;
+mod handing_out;
 mod healing;
 mod hostile;
 mod restored;

@@ -248,7 +248,8 @@ fn a_newcomer_does_not_take_another_tree() {
             let package = package.as_ref().map(|package| package.as_slice());
             let entrance = Entrance { commit: &commit, tree, ticket, leaf: &leaf, key_package: package };
             let account = Account::load(cx)?;
-            let room = Room { account: &account, roster: &after, me: device };
+            let led_here = commit.hash()?;
+            let room = Room { account: &account, roster: &after, commit: &led_here, me: device };
             Scheme::Tree.join(&room, &entrance, cx)
         });
         assert_eq!(joined, fault.map_or(Ok(()), |fault| Err(fault.into())));

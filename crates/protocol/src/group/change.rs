@@ -261,9 +261,7 @@ impl Group {
                 slices.push(Slice { seat: leaf.seat, bytes: welcomes.seal(leaf, ticket, &signing, cx)? });
             }
         }
-        for (device, bytes) in for_devices {
-            slices.push(self.sealed_slice(&sealer, device, &bytes)?);
-        }
+        slices.extend(self.sealed_slices(&sealer, &for_devices)?);
         let letters = self.letters(account, &after, &newcomers, bundles, cx)?;
         let inner = match &kept {
             None => Inner::Commit(commit.clone()),

@@ -11,6 +11,7 @@ use crate::primitives::kdf;
 use crate::roster::VERSION;
 use crate::vault::{Row, save};
 use crate::{Context, DeviceId, MessageId, PeerFault, Result};
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 impl Group {
@@ -61,8 +62,7 @@ impl Group {
         let Sealed { chat, slices } = scheme.seal(&room, &aad, sealer.salt(), &signing, &body, cx)?;
         let shared = sealer.seal_shared(codec::encode(&Inner::Chat(chat))?)?;
         let handed = slices.iter().map(|(device, _)| *device).collect();
-        let slices = slices.into_iter().map(|(device, bytes)| self.sealed_slice(&sealer, device, &bytes));
-        let slices = sorted(slices.collect::<Result<_>>()?);
+        let slices = sorted(self.sealed_slices(&sealer, &slices)?);
         let hash = kdf::sha256(&shared);
         let incarnation = view.incarnation();
         let pending = Pending { hash, what: PendingWhat::Chat(PendingChat { id, incarnation, handed }) };
@@ -79,11 +79,20 @@ impl Group {
         })
     }
 
-    pub(super) fn sealed_slice(&self, sealer: &Sealer, device: DeviceId, plaintext: &[u8]) -> Result<Slice> {
-        let seat = self.roster.leaf(device).ok_or(PeerFault::RosterMismatch)?.seat;
-        let mut bytes = vec![SLICE_SEALED];
-        bytes.extend(sealer.seal_slice(&seat, plaintext)?);
-        Ok(Slice { seat, bytes })
+    /// What single devices get, each for its seat.
+    pub(super) fn sealed_slices(&self, sealer: &Sealer, parts: &[(DeviceId, Vec<u8>)]) -> Result<Vec<Slice>> {
+        if parts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let seats: BTreeMap<_, _> = self.roster.leaves().map(|leaf| (leaf.device, leaf.seat)).collect();
+        let mut slices = Vec::new();
+        for (device, plaintext) in parts {
+            let seat = *seats.get(device).ok_or(PeerFault::RosterMismatch)?;
+            let mut bytes = vec![SLICE_SEALED];
+            bytes.extend(sealer.seal_slice(&seat, plaintext)?);
+            slices.push(Slice { seat, bytes });
+        }
+        Ok(slices)
     }
 
     pub(super) fn aad(&self, sender: DeviceId) -> Aad {

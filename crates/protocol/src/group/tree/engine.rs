@@ -29,6 +29,7 @@ use mls_rs::group::{CommitEffect, ExportedTree, ReceivedMessage};
 use mls_rs::mls_rs_codec::{MlsDecode, MlsEncode};
 use mls_rs::{Client, ExtensionList, Group, MlsMessage};
 use mls_rs_core::key_package::KeyPackageData;
+use std::ops::Range;
 use std::time::Duration;
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 use zeroize::Zeroizing;
@@ -50,6 +51,15 @@ pub(super) struct Kept {
     pub(super) state: Zeroizing<Vec<u8>>,
     /// The ratchet tree (RFC 9420 §12.4.3.3).
     pub(super) tree: Vec<u8>,
+    /// Where its nodes lie in it, blank ones included.
+    pub(super) nodes: Vec<Range<usize>>,
+}
+
+impl Kept {
+    /// A node as it is encoded; empty for a blank one.
+    fn node(&self, index: u32) -> Option<&[u8]> {
+        self.tree.get(self.nodes.get(index as usize)?.clone())
+    }
 }
 
 /// What a step changes of what is kept: the state anew, and the nodes of the tree that differ.
@@ -192,7 +202,7 @@ pub(super) fn commit(
         [] => Vec::new(),
         _ => group.export_tree().to_bytes().map_err(own)?,
     };
-    let moved = shelved(&mut group, &shelf, Some(&kept.tree))?;
+    let moved = shelved(&mut group, &shelf, Some(kept))?;
     Ok(Made { message, welcomes, tree, export, moved })
 }
 
@@ -219,7 +229,7 @@ pub(super) fn follow(kept: &Kept, wanted: &Wanted, message: &[u8], cx: &mut Cont
         CommitEffect::Removed { .. } => Ok(Outcome::Removed),
         CommitEffect::NewEpoch(_) => {
             let export = export(&mut group, &wanted.draft)?;
-            Ok(Outcome::Followed(export, shelved(&mut group, &shelf, Some(&kept.tree))?))
+            Ok(Outcome::Followed(export, shelved(&mut group, &shelf, Some(kept))?))
         }
         CommitEffect::ReInit(_) => Ok(Outcome::Void(PeerFault::NotAllowed)),
     }
@@ -319,22 +329,24 @@ fn export<C: MlsConfig>(group: &mut Group<C>, draft: &Digest) -> Result<Secret<S
     Ok(Secret::new(export.as_bytes().try_into().map_err(|_| Error::CorruptStore)?))
 }
 
-/// What is to be kept of the group; `before` is the tree that is kept already.
-fn shelved<C: MlsConfig>(group: &mut Group<C>, shelf: &Shelf, before: Option<&[u8]>) -> Result<Move> {
+/// What is to be kept of the group; `before` is what is kept already. Nodes are compared as they are encoded: to decode a large
+/// tree once more takes longer than to encode it.
+fn shelved<C: MlsConfig>(group: &mut Group<C>, shelf: &Shelf, before: Option<&Kept>) -> Result<Move> {
     let state = write(group, shelf)?;
-    let before = before.map(ExportedTree::from_bytes).transpose().map_err(|_| Error::CorruptStore)?;
-    let before = before.as_ref().map_or(&[][..], ExportedTree::nodes);
     let tree = group.export_tree();
-    let mut nodes = Vec::new();
+    let (mut nodes, mut bytes) = (Vec::new(), Vec::new());
     for (index, node) in (0..).zip(tree.nodes()) {
-        if before.get(index as usize) == Some(node) || (node.is_none() && before.len() <= index as usize) {
-            continue;
+        bytes.clear();
+        if let Some(node) = node {
+            node.mls_encode(&mut bytes).map_err(|_| Error::TooLarge)?;
         }
-        let bytes = node.as_ref().map(|node| node.mls_encode_to_vec()).transpose();
-        nodes.push(Node { index, bytes: bytes.map_err(|_| Error::TooLarge)?.map(VLBytes::from) });
+        if before.and_then(|before| before.node(index)).unwrap_or_default() != bytes.as_slice() {
+            let bytes = (!bytes.is_empty()).then(|| VLBytes::from(bytes.as_slice()));
+            nodes.push(Node { index, bytes });
+        }
     }
     let width = tree.nodes().len() as u32;
-    let cut = width..before.len() as u32;
+    let cut = width..before.map_or(0, |before| before.nodes.len() as u32);
     nodes.extend(cut.map(|index| Node { index, bytes: None }));
     Ok(Move { state: state.into(), width, nodes })
 }

@@ -2,8 +2,10 @@
 //! what it changes.
 
 use super::engine::{Kept, Move, Node};
+use crate::codec::{self, Count};
 use crate::vault::{Row, delete_all, key};
 use crate::{Context, Error, GroupId, Result};
+use std::ops::Range;
 use zeroize::Zeroizing;
 
 /// What is kept of the group.
@@ -11,20 +13,34 @@ pub(super) fn load(group: &GroupId, cx: &Context) -> Result<Kept> {
     let row = cx.vault.get(&state_row(group))?.ok_or(Error::CorruptStore)?;
     let (width, state) = row.split_at_checked(4).ok_or(Error::CorruptStore)?;
     let width = u32::from_be_bytes(width.try_into().map_err(|_| Error::CorruptStore)?);
-    let mut nodes = Vec::new();
     let prefix = nodes_row(group);
-    let mut next = 0;
-    for found in cx.vault.scan(&prefix)? {
-        let index = found.key.get(prefix.len()..).and_then(|index| index.try_into().ok());
+    let rows = cx.vault.scan(&prefix)?;
+    // A vector of RFC 9420 §2.1.2: its length, then its bytes; a node has one more, which says that it is not blank.
+    let length = width as usize + rows.iter().map(|row| row.value.len()).sum::<usize>();
+    let mut tree = codec::encode(&Count(length as u64))?;
+    tree.reserve_exact(length);
+    let mut nodes = Vec::new();
+    for row in rows {
+        let index = row.key.get(prefix.len()..).and_then(|index| index.try_into().ok());
         let index = u32::from_be_bytes(index.ok_or(Error::CorruptStore)?);
-        let blanks = index.checked_sub(next).filter(|_| index < width).ok_or(Error::CorruptStore)?;
-        nodes.resize(nodes.len() + blanks as usize, 0);
-        nodes.push(1);
-        nodes.extend_from_slice(&found.value);
-        next = index + 1;
+        if index >= width || nodes.len() > index as usize {
+            return Err(Error::CorruptStore);
+        }
+        blanks(index, &mut tree, &mut nodes);
+        tree.push(1);
+        let start = tree.len();
+        tree.extend_from_slice(&row.value);
+        nodes.push(start..tree.len());
     }
-    nodes.resize(nodes.len() + width.saturating_sub(next) as usize, 0);
-    Ok(Kept { state: Zeroizing::new(state.to_vec()), tree: with_length(nodes)? })
+    blanks(width, &mut tree, &mut nodes);
+    Ok(Kept { state: Zeroizing::new(state.to_vec()), tree, nodes })
+}
+
+/// Nodes that have no row, up to the one of this index.
+fn blanks(end: u32, tree: &mut Vec<u8>, nodes: &mut Vec<Range<usize>>) {
+    let missing = (end as usize).saturating_sub(nodes.len());
+    tree.resize(tree.len() + missing, 0);
+    nodes.resize(nodes.len() + missing, 0..0);
 }
 
 /// Stores what a step changed.
@@ -45,11 +61,6 @@ pub(super) fn save(group: &GroupId, moved: &Move, cx: &mut Context) -> Result<()
 pub(super) fn forget(group: &GroupId, cx: &mut Context) -> Result<()> {
     cx.vault.delete(&state_row(group))?;
     delete_all(cx.vault, &nodes_row(group))
-}
-
-/// A vector of RFC 9420 §2.1.2: its length, then its bytes.
-fn with_length(bytes: Vec<u8>) -> Result<Vec<u8>> {
-    crate::codec::encode(&crate::codec::VLBytes::from(bytes))
 }
 
 fn state_row(group: &GroupId) -> Vec<u8> {

@@ -1,5 +1,5 @@
 //! Thefts, heals and heals that get lost, over a group of three: every short order, and longer ones drawn from a seed. What opens
-//! is exactly what the rule says.
+//! is exactly what the rule says; under tree it is never more, and less where a node that led on was replaced by somebody's heal.
 //!
 //! The first step is a theft, of the second member: before it nothing matters, and which member it is, is the same by symmetry,
 //! as everybody has healed and spoken.
@@ -29,10 +29,19 @@ enum Step {
     LostHeal,
 }
 
-#[derive(Default)]
 struct Seen {
+    /// What opens must be the rule, and not only within it.
+    exact: bool,
     orders: usize,
+    /// Orders in which less opened.
+    less: usize,
     outcomes: BTreeSet<Vec<String>>,
+}
+
+impl Seen {
+    fn new(exact: bool) -> Self {
+        Self { exact, orders: 0, less: 0, outcomes: BTreeSet::new() }
+    }
 }
 
 /// A step of one member, then a message of the first.
@@ -70,14 +79,18 @@ fn check(world: &World, path: &[(usize, Step)], seen: &mut Seen) {
     world.act(0, Deed::Say("at last".into())).unwrap();
     let haul = attack(&world.loot, &world.tape).unwrap();
     let rule = bound(&world.loot, &world.tape, false).unwrap();
-    assert_eq!(haul.opened, rule, "{path:?}");
+    match seen.exact {
+        true => assert_eq!(haul.opened, rule, "{path:?}"),
+        false => assert!(haul.opened.is_subset(&rule), "{path:?}: {:?} beyond {rule:?}", haul.opened),
+    }
+    seen.less += usize::from(haul.opened != rule);
     seen.orders += 1;
     seen.outcomes.insert(haul.texts(&world.tape).into_iter().map(str::to_owned).collect());
 }
 
 /// Everybody has healed and spoken, and the second was stolen from.
-fn start() -> World {
-    let mut world = World::new(Scheme::SenderKeys, MEMBERS, 0, 1).unwrap();
+fn start(scheme: Scheme) -> World {
+    let mut world = World::new(scheme, MEMBERS, 0, 1).unwrap();
     for who in 0..MEMBERS {
         world.act(who, HEAL).unwrap();
     }
@@ -89,15 +102,35 @@ fn start() -> World {
 
 #[test]
 fn in_every_order_of_thefts_and_heals_exactly_what_the_rule_says_opens() {
-    let mut seen = Seen::default();
-    explore(&start(), &mut vec![(1, Step::Theft)], &mut seen);
+    let mut seen = Seen::new(true);
+    explore(&start(Scheme::SenderKeys), &mut vec![(1, Step::Theft)], &mut seen);
     assert_eq!(seen.orders, (STEPS.len() * MEMBERS).pow(DEPTH as u32));
     assert!(seen.outcomes.len() > 4, "orders end differently: {:?}", seen.outcomes);
 }
 
 #[test]
 fn in_longer_orders_drawn_from_a_seed_exactly_what_the_rule_says_opens() {
-    let (start, mut seen) = (start(), Seen::default());
+    let mut seen = Seen::new(true);
+    draw(&start(Scheme::SenderKeys), &mut seen);
+    assert!(seen.outcomes.len() > DRAWN / 2, "orders end differently: {:?}", seen.outcomes);
+}
+
+#[test]
+fn under_tree_no_order_opens_more_than_the_rule_says() {
+    let mut seen = Seen::new(false);
+    let start = start(Scheme::Tree);
+    explore(&start, &mut vec![(1, Step::Theft)], &mut seen);
+    draw(&start, &mut seen);
+    assert!(seen.outcomes.len() > DRAWN / 2, "orders end differently: {:?}", seen.outcomes);
+    assert!(
+        seen.less < seen.orders / 4,
+        "of most orders just what the rule says opens: {} of {}",
+        seen.less,
+        seen.orders
+    );
+}
+
+fn draw(start: &World, seen: &mut Seen) {
     let mut rng = ChaCha20Rng::seed_from_u64(1);
     for _ in 0..DRAWN {
         let (mut world, mut path) = (start.clone(), vec![(1, Step::Theft)]);
@@ -107,7 +140,6 @@ fn in_longer_orders_drawn_from_a_seed_exactly_what_the_rule_says_opens() {
             world = after(&world, who, step);
             path.push((who, step));
         }
-        check(&world, &path, &mut seen);
+        check(&world, &path, seen);
     }
-    assert!(seen.outcomes.len() > DRAWN / 2, "orders end differently: {:?}", seen.outcomes);
 }

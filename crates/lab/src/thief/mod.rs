@@ -5,6 +5,9 @@
 //! stolen, at every step with the kit of any of the devices that it has a copy of: a seed that was wrapped to one stolen leaf
 //! key moves the room of another, by putting the one's rows into the other's vault.
 //!
+//! The state of a tree's MLS engine is both in one row. So the private node keys of all copies are put together, with those that
+//! come up on the way, and at every step the room's state gets those that fit its tree and the seat that is tried.
+//!
 //! It only reads. A thief that posts is a matter of its own (`docs/threat-model.md`). What each device has on disk as plain text
 //! is the thief's as well, whatever the scheme; it is told apart.
 
@@ -15,9 +18,13 @@ pub use bound::bound;
 
 use crate::Result;
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Blobs, Body, Entry, Group, Joined, Joining, Letter, Received, open_letter};
+use conclave_protocol::group::{
+    Blobs, Body, Entry, Group, Joined, Joining, Letter, NodeKeys, Received, Scheme, open_letter,
+};
 use conclave_protocol::identity::Account;
-use conclave_protocol::{Context, Error, GroupId, MemoryVault, SeatId, Timestamp, Vault, VaultError};
+use conclave_protocol::{
+    Context, DeviceId, Error, GroupId, MemoryVault, SeatId, Timestamp, Vault, VaultError,
+};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,8 +35,7 @@ const LAST_OF_DEVICE: u8 = 19;
 const LEAF: u8 = 22;
 const PENDING: u8 = 23;
 const JOINING: u8 = 26;
-/// The secrets behind a join key's key package. The state of a group's MLS engine stays with the room: it mixes what all share
-/// with what is its device's alone, and this thief does not take it apart.
+/// The secrets behind a join key's key package.
 const KEY_PACKAGE: u8 = 36;
 /// The row with a group's epoch keys, and the seat and device that they are used by.
 const GROUP: u8 = 20;
@@ -48,10 +54,16 @@ pub struct Haul {
 /// Everything that these copies open of the tape.
 pub fn attack(loot: &[Loot], tape: &Tape) -> Result<Haul> {
     let kits: Vec<Kit> = loot.iter().map(|loot| Kit::of(&loot.disk)).collect::<Result<_>>()?;
+    let mut keys = NodeKeys::default();
+    for loot in loot {
+        if let Some(group) = loot.disk.group {
+            learn(&mut keys, &group, &mut loot.disk.vault.clone())?;
+        }
+    }
     let mut haul = Haul::default();
     for loot in loot {
         haul.stored.extend(loot.disk.history.iter().map(|(number, _)| *number));
-        for start in Thief::starts(loot, &kits, tape)? {
+        for start in Thief::starts(loot, (&kits, &keys), tape)? {
             let place = start.room.cursor;
             let (before, after) = tape.entries.split_at(tape.entries.len() - tape.after(place).len());
             // What came before, backwards: so nothing that opens moves a chain past what is tried next. And in order.
@@ -73,6 +85,8 @@ pub fn attack(loot: &[Loot], tape: &Tape) -> Result<Haul> {
 struct Thief {
     room: Room,
     kits: Vec<Kit>,
+    /// Of a tree: every private key that is known.
+    keys: NodeKeys,
     /// The room as it is, taken by each kit.
     taken: BTreeMap<usize, MemoryVault>,
     rng: ChaCha20Rng,
@@ -83,7 +97,8 @@ struct Room {
     rows: Vec<(Vec<u8>, Vec<u8>)>,
     group: GroupId,
     seat: SeatId,
-    device: Vec<u8>,
+    device: DeviceId,
+    scheme: Scheme,
     cursor: u64,
 }
 
@@ -91,14 +106,14 @@ struct Room {
 struct Kit {
     vault: MemoryVault,
     seat: SeatId,
-    device: Vec<u8>,
+    device: DeviceId,
 }
 
 impl Kit {
     fn of(disk: &Disk) -> Result<Self> {
         let mut rows = disk.vault.clone();
         let account = Account::load(&mut context(&mut rows, &mut ChaCha20Rng::seed_from_u64(0)))?;
-        let device = account.device_id().as_bytes().to_vec();
+        let device = *account.device_id();
         let mut vault = MemoryVault::default();
         for (key, value) in rows_of(&disk.vault, is_own)? {
             vault.put(&key, &value).map_err(Error::from)?;
@@ -117,21 +132,26 @@ impl Room {
     fn of(vault: &MemoryVault, group: GroupId, kit: &Kit) -> Result<Self> {
         let mut vault = vault.clone();
         let mut rng = ChaCha20Rng::seed_from_u64(0);
-        let cursor = Group::load(&group, &mut context(&mut vault, &mut rng))?.cursor();
+        let loaded = Group::load(&group, &mut context(&mut vault, &mut rng))?;
+        let (cursor, scheme) = (loaded.cursor(), loaded.scheme()?);
         let rows = rows_of(&vault, |kind| !is_own(kind))?;
-        Ok(Self { rows, group, seat: kit.seat, device: kit.device.clone(), cursor })
+        Ok(Self { rows, group, seat: kit.seat, device: kit.device, scheme, cursor })
     }
 
     /// The room's rows beside the kit's, as if the room's owner sat in the kit's place.
-    fn taken_by(&self, kit: &Kit) -> Result<MemoryVault> {
+    fn taken_by(&self, kit: &Kit, keys: &NodeKeys) -> Result<MemoryVault> {
         let mut vault = kit.vault.clone();
         for (key, value) in &self.rows {
             let mut value = value.clone();
             if key.first() == Some(&GROUP) {
                 replace(&mut value, self.seat.as_bytes(), kit.seat.as_bytes());
-                replace(&mut value, &self.device, &kit.device);
+                replace(&mut value, self.device.as_bytes(), kit.device.as_bytes());
             }
             vault.put(key, &value).map_err(Error::from)?;
+        }
+        if self.scheme == Scheme::Tree {
+            let mut rng = ChaCha20Rng::seed_from_u64(0);
+            keys.seat(&self.group, &kit.device, &mut context(&mut vault, &mut rng))?;
         }
         Ok(vault)
     }
@@ -139,22 +159,25 @@ impl Room {
 
 impl Thief {
     /// Where this copy lets a thief begin: in its group, or in one that it was about to be let into.
-    fn starts(loot: &Loot, kits: &[Kit], tape: &Tape) -> Result<Vec<Self>> {
+    fn starts(loot: &Loot, (kits, keys): (&[Kit], &NodeKeys), tape: &Tape) -> Result<Vec<Self>> {
         let own = Kit::of(&loot.disk)?;
         let rng = ChaCha20Rng::seed_from_u64(0);
         let mut starts = Vec::new();
         if let Some(group) = loot.disk.group {
             let room = Room::of(&loot.disk.vault, group, &own)?;
-            starts.push(Self { room, kits: kits.to_vec(), taken: BTreeMap::new(), rng: rng.clone() });
+            let (kits, keys) = (kits.to_vec(), keys.clone());
+            starts.push(Self { room, kits, keys, taken: BTreeMap::new(), rng: rng.clone() });
         }
         for (_, letter) in &tape.letters {
             let Some((vault, group, seat)) = enter(&loot.disk, letter, tape)? else { continue };
             let mut disk = loot.disk.clone();
             (disk.vault, disk.group) = (vault, Some(group));
+            let mut keys = keys.clone();
+            learn(&mut keys, &group, &mut disk.vault)?;
             let kit = Kit { seat, ..Kit::of(&disk)? };
             let room = Room::of(&disk.vault, group, &kit)?;
             let kits = [&[kit], kits].concat();
-            starts.push(Self { room, kits, taken: BTreeMap::new(), rng: rng.clone() });
+            starts.push(Self { room, kits, keys, taken: BTreeMap::new(), rng: rng.clone() });
         }
         Ok(starts)
     }
@@ -171,25 +194,51 @@ impl Thief {
 
     /// Tries an entry with every kit; the first with which it opens or leads on changes the room. Whether a message opened.
     fn opens(&mut self, kept: &Kept) -> Result<Option<()>> {
+        let is_message = matches!(kept.what, What::Said(_));
+        let mut led = None;
         for at in 0..self.kits.len() {
             let Some(kit) = self.kits.get(at).cloned() else { continue };
             for own in [false, true] {
                 // What was pending leads on where the pending commit was taken; a message that was pending is no news.
-                if own && (kit.seat != kept.seat || matches!(kept.what, What::Said(_))) {
+                if own && (kit.seat != kept.seat || is_message) {
                     continue;
                 }
-                if let Some(message) = self.tries(&kit, at, kept, own)? {
-                    return Ok(message.then_some(()));
+                let Some((vault, message)) = self.tries(&kit, at, kept, own)? else { continue };
+                self.keep(at, &vault)?;
+                led = led.or_else(|| Some((vault, message, kit.clone())));
+                // A tree's commit gives each seat keys of other nodes.
+                if is_message || self.room.scheme != Scheme::Tree {
+                    return self.enter(led, kept);
                 }
             }
         }
-        Ok(None)
+        self.enter(led, kept)
     }
 
-    fn tries(&mut self, kit: &Kit, at: usize, kept: &Kept, own: bool) -> Result<Option<bool>> {
+    /// What the kit at this place has become.
+    fn keep(&mut self, at: usize, vault: &MemoryVault) -> Result<()> {
+        learn(&mut self.keys, &self.room.group, &mut vault.clone())?;
+        let Some(kit) = self.kits.get_mut(at) else { return Ok(()) };
+        kit.vault = MemoryVault::default();
+        for (key, value) in rows_of(vault, is_own)? {
+            kit.vault.put(&key, &value).map_err(Error::from)?;
+        }
+        Ok(())
+    }
+
+    /// The room after an entry.
+    fn enter(&mut self, led: Option<(MemoryVault, bool, Kit)>, kept: &Kept) -> Result<Option<()>> {
+        let Some((vault, message, taker)) = led else { return Ok(None) };
+        self.taken.clear();
+        self.room = Room { cursor: kept.number, ..Room::of(&vault, self.room.group, &taker)? };
+        Ok(message.then_some(()))
+    }
+
+    /// The rows after an entry that a kit takes in; whether it was a message.
+    fn tries(&mut self, kit: &Kit, at: usize, kept: &Kept, own: bool) -> Result<Option<(MemoryVault, bool)>> {
         let mut vault = match self.taken.get(&at) {
             Some(vault) => vault.clone(),
-            None => self.room.taken_by(kit)?,
+            None => self.room.taken_by(kit, &self.keys)?,
         };
         self.taken.insert(at, vault.clone());
         let mut cx = context(&mut vault, &mut self.rng);
@@ -201,24 +250,23 @@ impl Thief {
         if own {
             entry.body = Body::Own;
         }
-        let message = match received(&mut group, &account, &entry, &mut cx)? {
-            Some(Received::Message(message)) => matches!(message.content, Content::Text(_)),
-            Some(Received::Committed { .. } | Received::Accepted { .. }) => false,
-            _ => return Ok(None),
-        };
-        self.taken.clear();
-        let taker = Kit { vault: MemoryVault::default(), ..kit.clone() };
-        let cursor = kept.number;
-        self.room = Room { cursor, ..Room::of(&vault, self.room.group, &taker)? };
-        let mut left = taker;
-        for (key, value) in rows_of(&vault, is_own)? {
-            left.vault.put(&key, &value).map_err(Error::from)?;
-        }
-        if let Some(kit) = self.kits.get_mut(at) {
-            *kit = left;
-        }
-        Ok(Some(message))
+        Ok(match received(&mut group, &account, &entry, &mut cx)? {
+            Some(Received::Message(message)) => Some((vault, matches!(message.content, Content::Text(_)))),
+            Some(Received::Committed { .. } | Received::Accepted { .. }) => Some((vault, false)),
+            _ => None,
+        })
     }
+}
+
+/// Adds the private keys in the state of a tree's engine.
+fn learn(keys: &mut NodeKeys, group: &GroupId, vault: &mut MemoryVault) -> Result<()> {
+    let mut rng = ChaCha20Rng::seed_from_u64(0);
+    let mut cx = context(vault, &mut rng);
+    let group = Group::load(group, &mut cx)?;
+    if group.scheme()? == Scheme::Tree && !group.is_out() {
+        keys.learn(group.id(), &cx)?;
+    }
+    Ok(())
 }
 
 fn received(

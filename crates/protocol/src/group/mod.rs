@@ -53,8 +53,8 @@ pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
 pub use post::{Blob, Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
-pub use tree::BareTree;
 pub(crate) use tree::key_package;
+pub use tree::{BareTree, NodeKeys};
 
 use crate::codec::VLBytes;
 use crate::identity::{Account, DeviceList, Handle};

@@ -57,7 +57,7 @@ pub(super) struct Kept {
 
 impl Kept {
     /// A node as it is encoded; empty for a blank one.
-    fn node(&self, index: u32) -> Option<&[u8]> {
+    pub(super) fn node(&self, index: u32) -> Option<&[u8]> {
         self.tree.get(self.nodes.get(index as usize)?.clone())
     }
 }

@@ -14,6 +14,7 @@ pub(super) use engine::{reads_key_package, reads_node};
 #[cfg(test)]
 pub(super) use provider::spoil;
 
+mod pool;
 mod provider;
 mod rules;
 mod secret_tree;
@@ -22,6 +23,7 @@ mod shelf;
 mod short;
 
 pub use bare::BareTree;
+pub use pool::NodeKeys;
 
 use super::chain::Chain;
 use super::change::seed_check;

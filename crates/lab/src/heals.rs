@@ -10,6 +10,8 @@ use conclave_protocol::group::Scheme;
 
 /// People added by one commit when a group is made at once.
 const AT_ONCE: usize = 250;
+/// So many come into a large tree at once, the last of whom brings in the next.
+const STEP: usize = 64;
 
 /// All lines, for groups of at most so many.
 pub fn heals(most: usize, extent: Extent) -> Result<Vec<Figure>> {
@@ -28,12 +30,16 @@ pub fn heals(most: usize, extent: Extent) -> Result<Vec<Figure>> {
             }
         }
     }
-    for people in classic {
-        progress(&format!("tree, {people} devices, every node filled"), 1, 1);
-        let mut room = Room::warm(Scheme::Tree, people)?;
+    let large = sizes(extent.pick(&[10_000], &[]));
+    let trees =
+        classic.into_iter().map(|people| (people, 1)).chain(large.into_iter().map(|people| (people, STEP)));
+    for (people, at_once) in trees {
+        let shape = if at_once == 1 { "every node filled" } else { "filled in steps of 64" };
+        progress(&format!("tree, {people} devices, {shape}"), 1, 1);
+        let mut room = Room::grown(Scheme::Tree, people, at_once)?;
         let heal = healing::heals(&mut room, people, extent)?;
-        table.push(tree_heal("every node filled", &heal));
-        if people == 1000 {
+        table.push(tree_heal(shape, &heal));
+        if people >= 1000 {
             table.extend(message(Scheme::Tree, people, room, extent)?);
         }
     }

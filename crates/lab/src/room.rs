@@ -1,5 +1,6 @@
 //! A group in memory: one who speaks, one who listens, and as many more in the roster as wanted. The log is the caller's.
 
+use crate::measure::progress;
 use crate::people::{NOW, Person};
 use crate::{LabError, Result};
 use conclave_protocol::content::Content;
@@ -62,21 +63,32 @@ impl Room {
         Ok(room)
     }
 
-    /// A group in which each who came in added the next, so that every node of a tree is filled. The last speaks, the one
-    /// before listens; of the others nobody has their state any more.
-    pub fn warm(scheme: Scheme, people: usize) -> Result<Self> {
+    /// A group that grew by `at_once`, the last of whom added the next: with one at once every node of a tree is filled,
+    /// with more all but the lowest. The last speaks, the one before listens; of the others nobody has their state any more.
+    pub fn grown(scheme: Scheme, people: usize, at_once: usize) -> Result<Self> {
         let mut room = Self::founded(scheme, false)?;
-        for n in 1..people {
-            if n > 1 {
-                room.listener = Person::new(&format!("other{n}"))?;
+        let mut inside = 1;
+        while inside < people {
+            let some = at_once.min(people - inside);
+            if inside > 1 {
+                room.listener = Person::new(&format!("other{inside}"))?;
             }
-            let mut bundles = Bundles::default();
+            let (mut bundles, mut ids) = (Bundles::default(), Vec::new());
+            for n in 1..some {
+                let mut other = Person::new(&format!("other{inside}x{n}"))?;
+                other.publish_to(&mut bundles)?;
+                ids.push(*other.account.person());
+            }
             room.listener.publish_to(&mut bundles)?;
-            let person = *room.listener.account.person();
-            let welcome = room.change(&Intent::Add(vec![person]), &bundles)?;
+            ids.push(*room.listener.account.person());
+            let welcome = room.change(&Intent::Add(ids), &bundles)?;
             room.settle(&welcome)?;
-            room.join(&welcome)?;
+            room.join_last(&welcome)?;
             room.take_turns();
+            inside += some;
+            if at_once > 1 {
+                progress("a large group grows, devices", inside, people);
+            }
         }
         Ok(room)
     }

@@ -37,6 +37,9 @@ const PENDING: u8 = 23;
 const JOINING: u8 = 26;
 /// The secrets behind a join key's key package.
 const KEY_PACKAGE: u8 = 36;
+/// Keys that the device will have, and had.
+const NEXT_DEVICE: u8 = 37;
+const FORMER_DEVICE: u8 = 38;
 /// The row with a group's epoch keys, and the seat and device that they are used by.
 const GROUP: u8 = 20;
 
@@ -326,7 +329,8 @@ fn opens(tape: &Tape, wanted: &SeatId) -> Option<u64> {
 }
 
 fn is_own(kind: u8) -> bool {
-    kind <= LAST_OF_DEVICE || [LEAF, PENDING, JOINING, KEY_PACKAGE].contains(&kind)
+    let others = [LEAF, PENDING, JOINING, KEY_PACKAGE, NEXT_DEVICE, FORMER_DEVICE];
+    kind <= LAST_OF_DEVICE || others.contains(&kind)
 }
 
 fn rows_of(vault: &MemoryVault, wanted: impl Fn(u8) -> bool) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {

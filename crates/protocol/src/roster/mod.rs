@@ -108,13 +108,13 @@ impl Roster {
 
     /// The roster after `changes` by `author`, checked against policy and certificates.
     pub(crate) fn apply(&self, author: DeviceId, changes: &[Change], renewed: Option<&Leaf>) -> Result<Self> {
-        let mut next = self.clone();
+        let mut next = Self { body: self.body.clone(), lists: Vec::new(), prepared: self.prepared.clone() };
         next.body.epoch += 1;
         let by = self.member_of(author).ok_or(PeerFault::RosterMismatch)?;
         for change in changes {
             change.apply(by, self, &mut next.body)?;
         }
-        next.lists = next.body.members.iter().map(|member| self.list_of(member)).collect::<Result<_>>()?;
+        next.lists = self.lists_of(&next.body.members)?;
         if let Some(leaf) = renewed {
             // By the keys of a list that comes with it, if one does.
             let device = next.peer(author).ok_or(PeerFault::RosterMismatch)?;
@@ -223,12 +223,14 @@ impl Roster {
         self.lists.iter().find(|list| *list.person() == person)
     }
 
-    /// A member's list, verified unless this roster holds the very same already.
-    fn list_of(&self, member: &Member) -> Result<DeviceList> {
-        match self.list(member.person) {
-            Some(known) if known.signed_bytes() == member.list.as_slice() => Ok(known.clone()),
+    /// The members' lists, each verified unless this roster holds the very same already.
+    fn lists_of(&self, members: &[Member]) -> Result<Vec<DeviceList>> {
+        let known: BTreeMap<_, _> = self.lists.iter().map(|list| (*list.person(), list)).collect();
+        let list = |member: &Member| match known.get(&member.person) {
+            Some(known) if known.signed_bytes() == member.list.as_slice() => Ok((*known).clone()),
             _ => verified_list(member),
-        }
+        };
+        members.iter().map(list).collect()
     }
 
     fn check_shape(&self) -> Result<()> {

@@ -9,7 +9,7 @@ use crate::store::{Store, Tx};
 use crate::transport::{Address, Link};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::group::{Bundles, Need};
-use conclave_protocol::identity::{DeviceList, Handle, UnverifiedDeviceList};
+use conclave_protocol::identity::{Account, DeviceList, Handle, UnverifiedDeviceList};
 use conclave_protocol::{DeviceId, PersonId};
 use conclave_wire::limits::LOOKUPS_PER_REQUEST;
 use conclave_wire::v1::client_frame::Request;
@@ -234,7 +234,12 @@ pub(crate) fn answer_fault() -> ClientError {
 
 /// Pins everybody of a group by what its roster shows; contradictions are events.
 pub(crate) fn pin_members(tx: &Tx, group: &conclave_protocol::group::Group) -> Result<()> {
+    let mut account = tx.protocol(Account::load)?;
     for member in group.people() {
+        if member.person == *account.person() && member.list.version() > account.device_list().version() {
+            // By the own first device. That this one is gone from it, its seat shows.
+            let _ = tx.protocol(|cx| account.take_list(member.list.clone(), cx));
+        }
         match tx.pin(member.handle.as_str(), member.list) {
             Err(ClientError::IdentityChanged(who)) => tx.tell_once(&Event::IdentityChanged { who })?,
             // An older list than the one pinned: the roster keeps the list of its last change.

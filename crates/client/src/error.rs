@@ -91,6 +91,15 @@ pub enum ClientError {
     /// A link that leads nowhere.
     #[error("the link does not hold: {0}")]
     BadLink(&'static str),
+    /// No new device has asked to be linked.
+    #[error("no new device has asked")]
+    NoDeviceAsks,
+    /// The device that asks shows another code.
+    #[error("this is not the code of the device that asked; it was turned away")]
+    WrongCode,
+    /// Nobody has approved this device in time.
+    #[error("this device was not approved in time")]
+    NotListed,
     /// A link past its time.
     #[error("the link is past its time")]
     LinkExpired,
@@ -173,6 +182,9 @@ impl ClientError {
             Self::NoSuchRequest(_) => "no_such_request",
             Self::BadBackup(_) => "bad_backup",
             Self::BadLink(_) => "bad_link",
+            Self::NoDeviceAsks => "no_device_asks",
+            Self::WrongCode => "wrong_code",
+            Self::NotListed => "not_listed",
             Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
             Self::Yourself => "yourself",
@@ -214,6 +226,11 @@ impl ClientError {
             Self::IdentityChanged(_) => "Call them. Nothing is encrypted to the new keys.",
             Self::BadBackup(_) => "Use another copy; nothing was changed here.",
             Self::BadLink(_) => "Ask for it again, and paste it whole.",
+            Self::NoDeviceAsks => "Run `conclave device link`, and take its link on the new device.",
+            Self::WrongCode => {
+                "If you typed it right, somebody else has seen the link. Make a new one with `conclave device link`."
+            }
+            Self::NotListed => "Run the same again, or make a new link on your first device.",
             Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",
@@ -262,6 +279,8 @@ fn misuse_code(misuse: &Misuse) -> &'static str {
         Misuse::Stranded => "stranded",
         Misuse::NotInGroup => "not_in_group",
         Misuse::GroupFull(_) => "group_full",
+        Misuse::NotPrimary => "not_primary",
+        Misuse::KeysUnderWay => "keys_under_way",
         Misuse::SchemeUnavailable => "scheme_unavailable",
         _ => "refused",
     }

@@ -136,6 +136,8 @@ pub enum Event {
         /// Whether changes of the group were among them.
         changes: bool,
     },
+    /// A new device asks to be linked to this account.
+    DeviceAsks,
     /// Whoever made a link does not let this person in by it.
     TurnedAway {
         /// Their handle.
@@ -218,6 +220,9 @@ impl fmt::Display for Event {
             }
             Self::RelayRestored { conversation, lost, changes, .. } => {
                 restored(f, conversation, *lost, *changes)
+            }
+            Self::DeviceAsks => {
+                f.write_str("a new device asks to be linked; approve it with the code that it shows")
             }
             Self::TurnedAway { by, why } => write!(f, "{by} does not let you in by their link: {why}"),
             Self::HealOverdue { conversation, who, cause, .. } => overdue(f, conversation, who, *cause),

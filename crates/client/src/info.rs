@@ -19,6 +19,15 @@ pub struct AccountInfo {
     pub relay_id: String,
 }
 
+/// One of the own devices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceInfo {
+    /// 32 hex digits.
+    pub device: String,
+    /// Whether it is this one.
+    pub this: bool,
+}
+
 /// Somebody known here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContactInfo {

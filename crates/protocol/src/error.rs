@@ -161,6 +161,12 @@ pub enum Misuse {
     /// An entry out of its place in the log.
     #[error("entries must be received in the order of the log")]
     OutOfOrder,
+    /// Only the device with the identity key signs the device list.
+    #[error("only your first device can do this")]
+    NotPrimary,
+    /// New keys of this device are not known to its relay yet.
+    #[error("this device's new keys are still on their way to its relay")]
+    KeysUnderWay,
     /// The scheme is not built.
     #[error("this scheme is not available in this version")]
     SchemeUnavailable,
@@ -185,6 +191,8 @@ impl Misuse {
         Self::NotInGroup,
         Self::GroupFull(crate::group::Scheme::Tree.promise().devices),
         Self::OutOfOrder,
+        Self::NotPrimary,
+        Self::KeysUnderWay,
         Self::SchemeUnavailable,
     ];
 }

@@ -24,6 +24,8 @@ labels! {
     LINK = "link", "signature by the device key: a link";
     LINK_ID = "link id", "hash: a link's id from its secret";
     KNOCK = "knock", "signature by the device key: a request to be let in by a link";
+    LINKING = "linking", "signature by a new device's key: a request to be listed";
+    LINKING_CODE = "linking code", "the code that a new device and the primary one show";
     REJOIN = "rejoin", "signature by the device key: a request to rejoin";
     KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
     HANDSHAKE = "handshake", "key: from the handshake's key material to the root key";

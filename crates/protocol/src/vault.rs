@@ -98,6 +98,8 @@ pub(crate) enum Row {
     FormerDevice = 38,
     /// Sender keys: the commit in whose roster everybody has the own chain.
     HandedToAll = 39,
+    /// The keys of a device that is not listed yet: one row.
+    NewDevice = 40,
 }
 
 /// Builds the key of a row.

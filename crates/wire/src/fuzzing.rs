@@ -113,6 +113,7 @@ mod tests {
                 device_list: id::<100>(5),
                 keys: Some(keys),
                 device_key: id::<32>(6),
+                devices: Vec::new(),
             }),
             Request::Lookup(v1::Lookup { names: vec!["sean".into()], persons: vec![id::<32>(1)] }),
             Request::TakeKeys(v1::TakeKeys {

@@ -43,6 +43,8 @@ pub const KEY_BYTES: usize = 6 * 1024;
 pub const BUNDLE_BYTES: usize = 8 * 1024;
 /// A person's signed device list.
 pub const DEVICE_LIST_BYTES: usize = 16 * 1024;
+/// Devices that one person has.
+pub const DEVICES_PER_PERSON: usize = 16;
 /// Names and persons in one `Lookup`.
 pub const LOOKUPS_PER_REQUEST: usize = 100;
 /// Devices in one `TakeKeys`: their bundles and keys fill one frame at most.

@@ -65,7 +65,7 @@ pub(crate) async fn join(args: JoinArgs, settings: &Settings) -> Result<(), Fail
     }
 }
 
-fn from_standard_input() -> Result<String, Failure> {
+pub(super) fn from_standard_input() -> Result<String, Failure> {
     let mut line = String::new();
     std::io::stdin().read_line(&mut line).map_err(|e| Failure::io("standard input", &e))?;
     Ok(line)

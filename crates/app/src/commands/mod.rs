@@ -6,6 +6,7 @@ mod chat;
 mod completions;
 mod contact;
 mod demo;
+mod device;
 mod doctor;
 mod event;
 mod group;
@@ -36,6 +37,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Restore { file } => backup::restore(&file, settings).await,
         Command::Invite(args) => invite::invite(args, settings).await,
         Command::Join(args) => invite::join(args, settings).await,
+        Command::Device(command) => device::run(command, settings).await,
         Command::Group(command) => group::run(command, settings).await,
         Command::Heal => heal::run(settings).await,
         Command::Send(args) => send::run(args, settings).await,

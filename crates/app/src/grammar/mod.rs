@@ -79,6 +79,12 @@ pub(crate) enum Command {
         after_help = "Example:\n  conclave join conclave:AZaB… --name dave\n\n`-` in the link's place reads it from standard input, so that it stays out of the shell's history."
     )]
     Join(JoinArgs),
+    /// Your devices: link a new one, take one away
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  conclave device link                        on your first device: prints a link\n  conclave --data ~/new device link LINK      on the new one: prints a code\n  conclave device approve 12345678            on the first one again\n  conclave device list\n  conclave device revoke DEVICE"
+    )]
+    Device(DeviceCommand),
     /// Groups: make them, change who is in, leave
     #[command(
         subcommand,
@@ -132,6 +138,28 @@ pub(crate) struct UpArgs {
     /// Use this relay instead of starting one here
     #[arg(long, env = "CONCLAVE_RELAY", value_name = "URL")]
     pub(crate) relay: Option<String>,
+}
+
+/// `conclave device …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceCommand {
+    /// Make a link for a new device; or, with a link, become that device
+    Link {
+        /// The link, on the new device; `-` reads it from standard input
+        link: Option<String>,
+    },
+    /// Link the device that asks, if it shows this code
+    Approve {
+        /// Eight digits
+        code: String,
+    },
+    /// Show them
+    List,
+    /// Take one away: it reads nothing any more
+    Revoke {
+        /// Its id, as `list` shows it
+        device: String,
+    },
 }
 
 /// `conclave account …`

@@ -112,12 +112,12 @@ impl Client {
             .await
     }
 
-    fn over(store: Store) -> Self {
+    pub(super) fn over(store: Store) -> Self {
         Self { engine: Engine::new(store.clone()), store }
     }
 }
 
-fn refuse_second(tx: &Tx) -> Result<()> {
+pub(super) fn refuse_second(tx: &Tx) -> Result<()> {
     if tx.number(Fact::Registered)? == 0 { Ok(()) } else { Err(ClientError::AccountExists) }
 }
 

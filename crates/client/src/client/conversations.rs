@@ -126,5 +126,8 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>)
         lost: 0,
     })?;
     tx.add_conversation(&group, title, with.map(|person| &person.person), None, State::Member)?;
+    if tx.protocol(Account::load)?.device_list().devices().len() > 1 {
+        crate::engine::want_devices(tx, &group)?;
+    }
     Ok(group)
 }

@@ -131,7 +131,7 @@ fn url_of(link: &UnverifiedLink) -> String {
     format!("{bare}#{id}")
 }
 
-fn bad_link(error: ProtocolError) -> ClientError {
+pub(super) fn bad_link(error: ProtocolError) -> ClientError {
     match error {
         ProtocolError::Peer(PeerFault::Expired) => ClientError::LinkExpired,
         ProtocolError::Peer(PeerFault::BadSignature) => ClientError::BadLink("it was altered"),

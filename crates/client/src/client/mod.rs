@@ -3,6 +3,7 @@
 mod account;
 mod contacts;
 mod conversations;
+mod devices;
 mod groups;
 mod healing;
 mod links;

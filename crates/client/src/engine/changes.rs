@@ -12,7 +12,10 @@ pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option
     for change in changes {
         match change {
             Happened::Renamed(title) => tx.rename_conversation(group.id(), title)?,
-            Happened::Added(_) | Happened::Devices(_) => pin_members(tx, group)?,
+            Happened::Added(_)
+            | Happened::DeviceAdded(_)
+            | Happened::DeviceRemoved(_)
+            | Happened::NewKeys(_) => pin_members(tx, group)?,
             _ => {}
         }
     }
@@ -64,7 +67,9 @@ fn words(tx: &Tx, group: &GroupId, change: &Happened) -> Result<Option<String>> 
         }
         Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
         Happened::Rejoined(_) => "let a device in again".to_owned(),
-        Happened::Devices(person) => format!("has new keys for the devices of {}", shown(tx, person)?),
+        Happened::DeviceAdded(person) => format!("added a device of {}", shown(tx, person)?),
+        Happened::DeviceRemoved(person) => format!("took away a device of {}", shown(tx, person)?),
+        Happened::NewKeys(person) => format!("has new keys for the devices of {}", shown(tx, person)?),
         Happened::Away(person, _) => put_away(tx, group, person)?,
         Happened::Healed(_) => return Ok(None),
     }))

@@ -239,7 +239,7 @@ fn take_entry(
 
 fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &v1::Entry) -> Result<Taken> {
     match received {
-        Received::Message(message) => take_message(tx, group, &message, entry),
+        Received::Message(message) => take_message(tx, account, group, &message, entry),
         Received::Accepted { changes, epoch, .. } => {
             settled(tx, account, group, entry, epoch)?;
             take_over(tx, group, &changes, None)?;
@@ -285,7 +285,13 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
     }
 }
 
-fn take_message(tx: &Tx, group: &Group, message: &ReceivedMessage, entry: &v1::Entry) -> Result<Taken> {
+fn take_message(
+    tx: &Tx,
+    account: &Account,
+    group: &Group,
+    message: &ReceivedMessage,
+    entry: &v1::Entry,
+) -> Result<Taken> {
     let member = group.people().find(|one| one.person == message.person);
     let handle = member.map_or_else(String::new, |one| one.handle.to_string());
     let (kind, text) = match &message.content {
@@ -303,7 +309,7 @@ fn take_message(tx: &Tx, group: &Group, message: &ReceivedMessage, entry: &v1::E
         sent_at: message.sent_at.0,
         received_at: entry.at,
         epoch: message.epoch,
-        own: false,
+        own: message.person == *account.person(),
     })?;
     if message.view == ViewCheck::Differs {
         let cause = format!("it shows {handle} another history than this device");

@@ -69,7 +69,13 @@ fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: boo
     if accepted && group.is_direct() {
         tx.befriend(&by)?;
     }
-    let contact = accepted || tx.person(&by)?.is_some_and(|known| known.contact);
+    let other = group.people().map(|one| one.person).find(|person| person != account.person());
+    if let (true, true, Some(other)) = (by == *account.person(), group.is_direct(), other) {
+        // A chat of the own other device.
+        tx.befriend(&other)?;
+    }
+    let own = by == *account.person();
+    let contact = own || accepted || tx.person(&by)?.is_some_and(|known| known.contact);
     let blocked = tx.is_blocked(&by)?;
     let id = group.id();
     let before = tx.conversation(id)?;
@@ -82,7 +88,6 @@ fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: boo
     if before.is_some() {
         tx.set_state(id, state)?;
     } else {
-        let other = group.people().map(|one| one.person).find(|person| person != account.person());
         let direct = other.filter(|_| group.is_direct());
         let title = tx.protocol(|_| group.name())?;
         tx.add_conversation(id, &title, direct.as_ref(), Some(&by), state)?;

@@ -7,12 +7,14 @@ use super::session::Session;
 use crate::directory::answer_fault;
 use crate::store::conversations::State;
 use crate::store::meta::Fact;
-use crate::store::outbox::{Heal, WishState};
+use crate::store::outbox::{Heal, What, WishState};
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::Link;
 use crate::{ClientError, Result};
-use conclave_protocol::identity::Account;
+use conclave_protocol::GroupId;
+use conclave_protocol::group::Intent;
+use conclave_protocol::identity::{Account, ListedDevice};
 use conclave_protocol::session::{Publication, Stock, replenish, retire_all};
 use conclave_wire::auth::login_bytes;
 use conclave_wire::v1::client_frame::Request;
@@ -26,12 +28,17 @@ struct Publishing {
     version: i64,
     /// So many wishes to have all keys replaced.
     wanted: i64,
+    /// So many changes of the own devices.
+    devices: i64,
 }
 
 impl Session<'_> {
     /// Wished for new keys are published before anything more is said, so that heals can carry them.
     pub(super) async fn renew_keys(&mut self) -> Result<()> {
-        let wanted = |tx: &Tx| Ok(tx.number(Fact::KeysWanted)? > tx.number(Fact::KeysReplaced)?);
+        let wanted = |tx: &Tx| {
+            let keys = tx.number(Fact::KeysWanted)? > tx.number(Fact::KeysReplaced)?;
+            Ok(keys || tx.number(Fact::DevicesWanted)? > tx.number(Fact::DevicesTold)?)
+        };
         match self.own && self.store.view(wanted).await? {
             true => self.catch_up().await,
             false => Ok(()),
@@ -43,7 +50,7 @@ impl Session<'_> {
         let have =
             Stock { one_time_prekeys: stock.one_time_prekeys as usize, join_keys: stock.join_keys as usize };
         let Some(publishing) = self.store.step(move |tx| publishing(tx, have)).await? else { return Ok(()) };
-        let Publishing { request, version, wanted } = publishing;
+        let Publishing { request, version, wanted, devices } = publishing;
         match self.link.ask(Request::Publish(request)).await {
             Ok(Body::Stock(_)) => {
                 let note = move |tx: &Tx| {
@@ -52,7 +59,12 @@ impl Session<'_> {
                         tx.set_number(Fact::KeysReplaced, wanted)?;
                         tell_groups(tx)?;
                     }
-                    tx.set_number(Fact::ListPublished, version)
+                    tx.set_number(Fact::ListPublished, version)?;
+                    if devices > tx.number(Fact::DevicesTold)? {
+                        tx.set_number(Fact::DevicesTold, devices)?;
+                        members(tx)?.iter().try_for_each(|group| want_devices(tx, group))?;
+                    }
+                    Ok(())
                 };
                 self.store.step(note).await
             }
@@ -64,15 +76,30 @@ impl Session<'_> {
 
 /// The groups are to know the new keys, those that were healed while they were on their way as well.
 fn tell_groups(tx: &Tx) -> Result<()> {
-    for known in tx.all_conversations()? {
-        let member = known.state == State::Member && tx.channel(&known.group)?.is_some();
+    for group in members(tx)? {
         // One that is sealed already names the keys before.
         let waits = |heal: &Heal| matches!(heal, Heal::Waits(wish) if wish.state == WishState::Queued);
-        if member && !waits(&tx.heal_of(&known.group)?) {
-            tx.heal_first(&known.group)?;
+        if !waits(&tx.heal_of(&group)?) {
+            tx.heal_first(&group)?;
         }
     }
     Ok(())
+}
+
+/// The groups that this device is in.
+fn members(tx: &Tx) -> Result<Vec<GroupId>> {
+    let mut groups = Vec::new();
+    for known in tx.all_conversations()? {
+        if known.state == State::Member && tx.channel(&known.group)?.is_some() {
+            groups.push(known.group);
+        }
+    }
+    Ok(groups)
+}
+
+/// The group is to have the own devices as the list does.
+pub(crate) fn want_devices(tx: &Tx, group: &GroupId) -> Result<()> {
+    tx.wish_beyond(group, &What::Change(Intent::Devices), 0).map(drop)
 }
 
 fn publishing(tx: &Tx, have: Stock) -> Result<Option<Publishing>> {
@@ -92,16 +119,23 @@ fn publishing(tx: &Tx, have: Stock) -> Result<Option<Publishing>> {
     })?;
     let list = account.device_list();
     let version = crate::store::messages::signed(list.version());
-    let newer = tx.number(Fact::ListPublished)? < version;
+    let newer = tx.number(Fact::ListPublished)? < version && account.is_primary();
     if !newer && keys.is_none() {
         return Ok(None);
     }
+    // Only the first device signs lists, and knows of whom they speak.
+    let listed = |listed: &ListedDevice| v1::ListedDevice {
+        device: listed.device.0.to_vec().into(),
+        device_key: listed.signing.as_bytes().to_vec().into(),
+    };
+    let devices = if newer && account.is_primary() { list.devices() } else { &[] };
     let request = v1::Publish {
+        devices: devices.iter().map(listed).collect(),
         device_list: if newer { list.signed_bytes().to_vec().into() } else { Default::default() },
         device_key: if replace { device_key(&account) } else { Default::default() },
         keys: keys.map(published),
     };
-    Ok(Some(Publishing { request, version, wanted }))
+    Ok(Some(Publishing { request, version, wanted, devices: tx.number(Fact::DevicesWanted)? }))
 }
 
 /// The key that logins are checked with.

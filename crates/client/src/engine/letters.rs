@@ -5,12 +5,13 @@ use super::session::Session;
 use crate::directory::answer_fault;
 use crate::store::Tx;
 use crate::store::letters::{Goes, OutLetter};
+use crate::store::meta::Fact;
 use crate::store::outbox::What;
 use crate::store::relays::RelayFacts;
 use crate::store::requests::{Offer, Wanted};
 use crate::{ClientError, Event, Result};
 use conclave_protocol::group::{
-    Bundles, Group, Intent, Invitation, Joining, Letter, TurnedAway, open_letter,
+    Bundles, Group, Intent, Invitation, Joining, Letter, TurnedAway, UnverifiedLinking, open_letter,
 };
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId};
@@ -136,6 +137,10 @@ fn take_letter(tx: &Tx, account: &Account, body: &[u8]) -> Result<()> {
             Some(_) => tx.add_knock(&knock.link(), knock.handle().as_str(), &knock.bytes()?),
             None => dropped("it brings a link that is none of this account's".into()),
         },
+        Ok(Letter::Linking(asks)) => match device_asks(tx, &asks)? {
+            None => tx.tell(&Event::DeviceAsks),
+            Some(cause) => dropped(cause.into()),
+        },
         Ok(Letter::Turned(link, why)) => match tx.take_knocked(&link)? {
             Some(by) => tx.tell(&Event::TurnedAway { by, why: turned_away(why).into() }),
             None => dropped("it answers a question that was not asked".into()),
@@ -143,6 +148,23 @@ fn take_letter(tx: &Tx, account: &Account, body: &[u8]) -> Result<()> {
         Err(ClientError::Protocol(ProtocolError::Peer(fault))) => dropped(fault.to_string()),
         Err(error) => Err(error),
     }
+}
+
+/// Keeps what a new device asks until the person compares its code; or why not.
+fn device_asks(tx: &Tx, asks: &UnverifiedLinking) -> Result<Option<&'static str>> {
+    let good = tx.now.0 <= tx.number(Fact::DeviceLinkUntil)?.unsigned_abs();
+    if !good || tx.blob(Fact::DeviceLink)?.as_deref() != Some(asks.link().as_bytes()) {
+        return Ok(Some("a device asks by a link that is none of this account's, or past its time"));
+    }
+    let (before, asks) = (tx.blob(Fact::DeviceAsks)?.unwrap_or_default(), asks.bytes()?);
+    if !before.is_empty() && before != asks {
+        // One of them is not the person's, and could have been made to show the code of the other.
+        tx.set_blob(Fact::DeviceLink, &[])?;
+        tx.set_blob(Fact::DeviceAsks, &[])?;
+        return Ok(Some("two devices ask by one link: somebody else has seen it; make a new one"));
+    }
+    tx.set_blob(Fact::DeviceAsks, &asks)?;
+    Ok(None)
 }
 
 fn turned_away(why: TurnedAway) -> &'static str {
@@ -199,7 +221,8 @@ fn note(tx: &Tx, invitation: Invitation) -> Result<()> {
 }
 
 fn is_contact(tx: &Tx, invitation: &Invitation) -> Result<bool> {
-    Ok(tx.person(&invitation.inviter)?.is_some_and(|known| known.contact))
+    let own = *tx.protocol(Account::load)?.person();
+    Ok(invitation.inviter == own || tx.person(&invitation.inviter)?.is_some_and(|known| known.contact))
 }
 
 /// Somebody's device asks: the first in rank lets it in, the others wait for that.

@@ -23,7 +23,7 @@ use crate::{ClientError, Event, Result};
 #[cfg(any(test, fuzzing))]
 pub(crate) use forms::fuzz as entries_fuzz;
 pub(crate) use healing::plan as plan_heal;
-pub(crate) use keys::{device_key, published, sign_login};
+pub(crate) use keys::{device_key, published, sign_login, want_devices};
 pub(crate) use knocks::admit;
 use session::Session;
 pub(crate) use session::connect;

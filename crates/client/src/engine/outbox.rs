@@ -49,6 +49,8 @@ enum Sealed {
     /// There is nothing left to do: the wish is fulfilled, or not possible now.
     Settled,
     NotNow,
+    /// An own device has no keys in the directory yet: it has just been linked.
+    KeysMissing,
 }
 
 impl Session<'_> {
@@ -79,6 +81,10 @@ impl Session<'_> {
                 let (seq, say) = (wish.seq, matches!(wish.what, What::Say { .. }));
                 match self.seal(wish).await {
                     Ok(Sealed::NotNow) => Ok(false),
+                    Ok(Sealed::KeysMissing) => {
+                        self.held.insert(group, Hold { until: Instant::now() + PATIENCE, away: true });
+                        Ok(false)
+                    }
                     Ok(Sealed::Settled) => Ok(true),
                     Ok(Sealed::Ready) => {
                         let post = self.store.view(move |tx| tx.post(&group)).await?;
@@ -250,7 +256,7 @@ fn needs(tx: &Tx, group: &GroupId, what: &What, bundles: &Bundles) -> Result<Vec
         let group = Group::load(group, cx)?;
         match what {
             What::Say { .. } => group.needs_for_send(&Account::load(cx)?, cx),
-            What::Change(intent) => group.needs_for(intent, bundles),
+            What::Change(intent) => group.needs_for(&Account::load(cx)?, intent, bundles),
         }
     })
 }
@@ -284,6 +290,11 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
             return Ok(Sealed::Settled);
         }
         Err(ClientError::Protocol(ProtocolError::Misuse(Misuse::Stranded))) => return Ok(Sealed::NotNow),
+        Err(ClientError::Protocol(ProtocolError::Misuse(Misuse::BundleNeeded | Misuse::JoinKeyNeeded)))
+            if matches!(wish.what, What::Change(Intent::Devices)) =>
+        {
+            return Ok(Sealed::KeysMissing);
+        }
         Err(error) => return Err(error),
     };
     if matches!(wish.what, What::Change(Intent::Heal)) {
@@ -330,7 +341,7 @@ fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
     let What::Change(intent) = what else { return false };
     matches!(
         (intent, error),
-        (Intent::Add(_), ProtocolError::Misuse(Misuse::AlreadyMember))
+        (Intent::Add(_) | Intent::Devices, ProtocolError::Misuse(Misuse::AlreadyMember))
             | (
                 Intent::Remove(_) | Intent::Settle | Intent::Readmit(_),
                 ProtocolError::Misuse(Misuse::NotAMember)

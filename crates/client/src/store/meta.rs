@@ -25,6 +25,16 @@ pub(crate) enum Fact {
     KeysWanted,
     /// As many of these are fulfilled.
     KeysReplaced,
+    /// The id of the link by which one new device may ask.
+    DeviceLink,
+    /// Until when it is good.
+    DeviceLinkUntil,
+    /// What a new device asked by it.
+    DeviceAsks,
+    /// Counts the changes of the own devices.
+    DevicesWanted,
+    /// As many of these are known to the relay, and wished for in every group.
+    DevicesTold,
 }
 
 impl Fact {
@@ -39,6 +49,11 @@ impl Fact {
             Self::Restored => "restored",
             Self::KeysWanted => "keys_wanted",
             Self::KeysReplaced => "keys_replaced",
+            Self::DeviceLink => "device_link",
+            Self::DeviceLinkUntil => "device_link_until",
+            Self::DeviceAsks => "device_asks",
+            Self::DevicesWanted => "devices_wanted",
+            Self::DevicesTold => "devices_told",
         }
     }
 }
@@ -65,10 +80,15 @@ impl Tx<'_> {
         self.set(fact, &value)
     }
 
+    /// Bytes, if they were ever set.
+    pub(crate) fn blob(&self, fact: Fact) -> Result<Option<Vec<u8>>> {
+        let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
+        Ok(query.query_row([fact.key()], |row| row.get(0)).optional()?)
+    }
+
     /// The registration that is not confirmed yet.
     pub(crate) fn registration(&self) -> Result<Option<Vec<u8>>> {
-        let mut query = self.db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
-        Ok(query.query_row([Fact::Registration.key()], |row| row.get(0)).optional()?)
+        self.blob(Fact::Registration)
     }
 
     /// Keeps a registration before it is asked for.

@@ -87,7 +87,8 @@ fn seal(disk: &mut Disk, rng: &mut ChaCha20Rng, town: &Town, wish: &Wish, now: u
                     bundles.person(handle.clone(), list)?;
                 }
             }
-            let needs = disk.in_group(rng, now, |_, group, _| group.needs_for(intent, &bundles))?;
+            let needs =
+                disk.in_group(rng, now, |account, group, _| group.needs_for(account, intent, &bundles))?;
             let bundles = town.fetch(&needs, bundles);
             disk.in_group(rng, now, |account, group, cx| group.change(account, intent, &bundles, cx))
         }

@@ -13,7 +13,7 @@ use super::{
     Slice,
 };
 use crate::codec::{self, VLBytes};
-use crate::identity::Account;
+use crate::identity::{Account, DeviceList, PeerDevice};
 use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
@@ -46,6 +46,8 @@ pub enum Intent {
     Settle = 7,
     /// Let a device in again: the request from its letter.
     Readmit(VLBytes) = 8,
+    /// Bring the own device list up to date: devices that are new come in, those that are gone are out.
+    Devices = 9,
 }
 
 /// A commit taking shape.
@@ -64,7 +66,7 @@ struct Newcomer {
 
 impl Group {
     /// What must be fetched before [`Group::change`]. People to be added must be in `bundles` already.
-    pub fn needs_for(&self, intent: &Intent, bundles: &Bundles) -> Result<Vec<Need>> {
+    pub fn needs_for(&self, account: &Account, intent: &Intent, bundles: &Bundles) -> Result<Vec<Need>> {
         let mut needs = Vec::new();
         match intent {
             Intent::Add(people) => {
@@ -75,6 +77,12 @@ impl Group {
                         |device| Need { device, handle: handle.clone(), prekey: false, join_key: true };
                     needs.extend(devices.map(need));
                 }
+            }
+            Intent::Devices => {
+                let list = account.device_list();
+                let device =
+                    |device| Need { device, handle: account.handle().clone(), prekey: false, join_key: true };
+                needs.extend(self.not_here(account, &list)?.into_iter().map(device));
             }
             Intent::Readmit(request) => {
                 let RejoinRequest { person, device, .. } = rejoin_parts(request.as_slice())?.0.request;
@@ -182,6 +190,7 @@ impl Group {
                 vec![Change::Rejoin(signed, SeatId::random(cx))]
             }
             Intent::Heal => self.beside_a_heal(account, cx)?,
+            Intent::Devices => vec![self.own_devices(account, bundles, cx)?],
             Intent::Leave => Vec::new(),
         })
     }
@@ -190,8 +199,30 @@ impl Group {
     fn beside_a_heal(&self, account: &Account, cx: &mut Context) -> Result<Vec<Change>> {
         let known = self.roster.list(*account.person()).ok_or(Misuse::NotInGroup)?;
         let list = account.device_list();
-        let newer = (list.version() > known.version()).then(|| Change::Devices(list.signed_bytes().into()));
+        let newer = (list.version() > known.version())
+            .then(|| Change::Devices(list.signed_bytes().into(), Vec::new()));
         Ok(newer.into_iter().chain(self.away(cx)?.into_iter().map(Change::Away)).collect())
+    }
+
+    /// The own devices that have no place in the group yet.
+    fn not_here(&self, account: &Account, list: &DeviceList) -> Result<Vec<DeviceId>> {
+        let member = self.roster.member(*account.person()).ok_or(Misuse::NotInGroup)?;
+        let here = |device: &DeviceId| member.leaves.iter().any(|leaf| leaf.device == *device);
+        Ok(list.devices().iter().map(|listed| listed.device).filter(|device| !here(device)).collect())
+    }
+
+    fn own_devices(&self, account: &Account, bundles: &Bundles, cx: &mut Context) -> Result<Change> {
+        let list = account.device_list();
+        let known = self.roster.list(*account.person()).ok_or(Misuse::NotInGroup)?;
+        let mut leaves = Vec::new();
+        for device in self.not_here(account, &list)? {
+            let peer = list.peer(device).ok_or(PeerFault::RosterMismatch)?;
+            leaves.push(first_leaf(&peer, bundles, cx)?);
+        }
+        if leaves.is_empty() && known.version() >= list.version() {
+            return Err(Misuse::AlreadyMember.into());
+        }
+        Ok(Change::Devices(list.signed_bytes().into(), leaves))
     }
 
     pub(super) fn check_administrator_remains(
@@ -347,11 +378,15 @@ pub(super) fn newcomer(person: PersonId, bundles: &Bundles, cx: &mut Context) ->
     let mut leaves = Vec::new();
     for listed in list.devices() {
         let peer = list.peer(listed.device).ok_or(PeerFault::RosterMismatch)?;
-        let keys = LeafKeys::Joined(bundles.join_key(&peer, cx)?);
-        leaves.push(Leaf { device: listed.device, seat: SeatId::random(cx), asked: 0, keys });
+        leaves.push(first_leaf(&peer, bundles, cx)?);
     }
     let (handle, list) = (handle.clone(), list.signed_bytes().into());
     Ok(Member { person, handle, role: Role::Member, list, leaves })
+}
+
+fn first_leaf(peer: &PeerDevice, bundles: &Bundles, cx: &mut Context) -> Result<Leaf> {
+    let keys = LeafKeys::Joined(bundles.join_key(peer, cx)?);
+    Ok(Leaf { device: peer.device, seat: SeatId::random(cx), asked: 0, keys })
 }
 
 /// A fault found in an own draft is a misuse.

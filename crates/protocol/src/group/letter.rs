@@ -3,6 +3,7 @@
 
 use super::Home;
 use super::knock::{TurnedAway, UnverifiedKnock};
+use super::linking::UnverifiedLinking;
 use crate::codec::{self, Rest};
 use crate::identity::{Account, Handle};
 use crate::roster::SignedRejoin;
@@ -25,6 +26,8 @@ pub enum Letter {
     },
     /// Somebody with a link wants in.
     Knock(UnverifiedKnock),
+    /// A new device asks to be listed.
+    Linking(UnverifiedLinking),
     /// The maker of a link, named by its id, does not let this device in.
     Turned(Digest, TurnedAway),
 }
@@ -55,6 +58,7 @@ pub(super) enum Body {
     Turned(Digest, TurnedAway) = 4,
     /// A request with the key package for a tree.
     RejoinTree(SignedRejoin, Rest) = 5,
+    Linking(UnverifiedLinking) = 6,
 }
 
 /// Opens a letter from the own inbox.
@@ -66,6 +70,7 @@ pub fn open_letter(account: &Account, body: &[u8], cx: &mut Context) -> Result<L
     Ok(match codec::decode(&opened)? {
         Body::Invitation(invitation) => Letter::Invitation(invitation),
         Body::Knock(knock) => Letter::Knock(knock),
+        Body::Linking(linking) => Letter::Linking(linking),
         Body::Turned(link, why) => Letter::Turned(link, why),
         Body::Rejoin(signed) => Letter::Rejoin {
             group: signed.request.group,

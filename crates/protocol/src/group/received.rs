@@ -104,8 +104,12 @@ pub enum Happened {
     Healed(DeviceId),
     /// A device was let in again.
     Rejoined(DeviceId),
-    /// A person's devices changed, or their keys.
-    Devices(PersonId),
+    /// A person has one device more, or several.
+    DeviceAdded(PersonId),
+    /// A person has one device less, or several.
+    DeviceRemoved(PersonId),
+    /// Devices of a person have new keys.
+    NewKeys(PersonId),
     /// A device of this person was put away: it had not been heard of for too long.
     Away(PersonId, DeviceId),
 }
@@ -122,14 +126,25 @@ pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
             Change::Role(person, role) => Happened::Role(*person, *role),
             Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
             Change::Away(device) => Happened::Away(roster.owner_of(*device)?, *device),
-            Change::Devices(list) => {
+            Change::Devices(list, leaves) => {
                 let newer = DeviceList::stored(list.as_slice()).ok()?;
-                // Signed anew for its date alone: nothing to tell.
-                let same = roster.list(*newer.person()).is_some_and(|old| old.devices() == newer.devices());
-                return (!same).then(|| Happened::Devices(*newer.person()));
+                return devices(roster.list(*newer.person()), &newer, !leaves.is_empty());
             }
         })
     });
     let healed = draft.leaf.as_ref().map(|leaf| Happened::Healed(leaf.device));
     changes.chain(healed).collect()
+}
+
+/// What a list says beside the one known before: the most that can be told of it. One that was signed anew for its date
+/// alone is nothing to tell.
+fn devices(known: Option<&DeviceList>, newer: &DeviceList, added: bool) -> Option<Happened> {
+    let person = *newer.person();
+    let gone = |known: &DeviceList| known.devices().iter().any(|one| newer.device(one.device).is_none());
+    match known {
+        _ if added => Some(Happened::DeviceAdded(person)),
+        Some(known) if gone(known) => Some(Happened::DeviceRemoved(person)),
+        Some(known) if known.devices() == newer.devices() => None,
+        _ => Some(Happened::NewKeys(person)),
+    }
 }

@@ -194,7 +194,9 @@ impl World {
                     self.sync(who);
                     self.change(who, &Intent::Readmit(request.into())).unwrap();
                 }
-                Letter::Knock(_) | Letter::Turned(..) => panic!("nobody here has a link"),
+                Letter::Knock(_) | Letter::Turned(..) | Letter::Linking(_) => {
+                    panic!("nobody here has a link")
+                }
             }
         }
     }

@@ -8,26 +8,38 @@ use crate::codec::VLBytes;
 use crate::primitives::dh::DhSecret;
 use crate::primitives::sign::{SigningKey, VerifyingKey};
 use crate::vault::{Row, key, load, save};
-use crate::{Context, DeviceId, Error, Misuse, PersonId, Result};
+use crate::{Context, DeviceId, Misuse, PersonId, Result};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
-
-const FORMAT: u8 = 1;
 
 /// The account of this store. It holds secrets, so it has no `Debug` and no `Clone`.
 pub struct Account {
-    pub(super) stored: Stored,
+    pub(super) own: Own,
     pub(super) list: DeviceList,
 }
 
-#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-pub(super) struct Stored {
-    format: u8,
-    handle: Handle,
-    pub(super) identity: SigningKey,
-    device: DeviceId,
+pub(super) struct Own {
+    pub(super) handle: Handle,
+    /// On the primary device alone.
+    pub(super) identity: Option<SigningKey>,
+    pub(super) device: DeviceId,
     pub(super) signing: SigningKey,
     pub(super) dh: DhSecret,
-    pub(super) list: VLBytes,
+}
+
+/// As it lies in the store: of the primary device, or of one that it has linked.
+#[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
+#[repr(u8)]
+pub(super) enum Stored {
+    Primary(Handle, SigningKey, DeviceId, SigningKey, DhSecret, VLBytes) = 1,
+    Linked(Handle, DeviceId, SigningKey, DhSecret, VLBytes) = 2,
+}
+
+/// The same, to be written.
+#[derive(TlsSize, TlsSerialize)]
+#[repr(u8)]
+enum Form<'a> {
+    Primary(Handle, &'a SigningKey, DeviceId, &'a SigningKey, &'a DhSecret, VLBytes) = 1,
+    Linked(Handle, DeviceId, &'a SigningKey, &'a DhSecret, VLBytes) = 2,
 }
 
 impl Account {
@@ -43,9 +55,8 @@ impl Account {
         let (device, signing, dh) = (DeviceId::random(cx), SigningKey::generate(cx), DhSecret::generate(cx));
         let listed = ListedDevice { device, signing: *signing.public(), dh: *dh.public() };
         let list = DeviceList::sign(&identity, 1, vec![listed], cx.now)?;
-        let signed = list.signed_bytes().into();
-        let stored = Stored { format: FORMAT, handle, identity, device, signing, dh, list: signed };
-        let account = Self { stored, list };
+        let own = Own { handle, identity: Some(identity), device, signing, dh };
+        let account = Self { own, list };
         account.save(cx)?;
         Ok(account)
     }
@@ -56,12 +67,15 @@ impl Account {
     /// `NoAccount`.
     pub fn load(cx: &mut Context) -> Result<Self> {
         let stored: Option<Stored> = load(cx.vault, &key(Row::Account, &[]))?;
-        let stored = stored.ok_or(Misuse::NoAccount)?;
-        if stored.format != FORMAT {
-            return Err(Error::CorruptStore);
-        }
-        let list = DeviceList::stored(stored.list.as_slice())?;
-        Ok(Self { stored, list })
+        let (own, list) = match stored.ok_or(Misuse::NoAccount)? {
+            Stored::Primary(handle, identity, device, signing, dh, list) => {
+                (Own { handle, identity: Some(identity), device, signing, dh }, list)
+            }
+            Stored::Linked(handle, device, signing, dh, list) => {
+                (Own { handle, identity: None, device, signing, dh }, list)
+            }
+        };
+        Ok(Self { own, list: DeviceList::stored(list.as_slice())? })
     }
 
     /// The person.
@@ -71,23 +85,23 @@ impl Account {
 
     /// This device.
     pub fn device_id(&self) -> &DeviceId {
-        &self.stored.device
+        &self.own.device
     }
 
     /// Where the person is found.
     pub fn handle(&self) -> &Handle {
-        &self.stored.handle
+        &self.own.handle
     }
 
     /// Changes where the person is found, for a host that is known only after registration.
     pub fn set_handle(&mut self, handle: Handle, cx: &mut Context) -> Result<()> {
-        self.stored.handle = handle;
+        self.own.handle = handle;
         self.save(cx)
     }
 
     /// The person's identity key.
     pub fn identity_public(&self) -> &VerifyingKey {
-        self.stored.identity.public()
+        self.list.identity()
     }
 
     /// The current device list.
@@ -99,20 +113,20 @@ impl Account {
     pub fn as_peer(&self) -> PeerDevice {
         PeerDevice {
             person: *self.person(),
-            device: self.stored.device,
-            signing: *self.stored.signing.public(),
-            dh: *self.stored.dh.public(),
+            device: self.own.device,
+            signing: *self.own.signing.public(),
+            dh: *self.own.dh.public(),
         }
     }
 
     /// The key with which this device signs.
     pub fn device_signing(&self) -> &SigningKey {
-        &self.stored.signing
+        &self.own.signing
     }
 
     /// The key with which this device enters sessions.
     pub fn device_dh(&self) -> &DhSecret {
-        &self.stored.dh
+        &self.own.dh
     }
 
     /// Signs the list anew if it is older than 30 days; what it returns must be published. Where new keys are prepared, their
@@ -122,13 +136,19 @@ impl Account {
             return Ok(None);
         }
         let (version, devices) = (self.list.version() + 1, self.list.devices().to_vec());
-        self.list = DeviceList::sign(&self.stored.identity, version, devices, cx.now)?;
-        self.stored.list = self.list.signed_bytes().into();
+        let Some(identity) = &self.own.identity else { return Ok(None) };
+        self.list = DeviceList::sign(identity, version, devices, cx.now)?;
         self.save(cx)?;
         Ok(Some(self.list.clone()))
     }
 
     pub(super) fn save(&self, cx: &mut Context) -> Result<()> {
-        save(cx.vault, &key(Row::Account, &[]), &self.stored)
+        let Own { handle, identity, device, signing, dh } = &self.own;
+        let list = self.list.signed_bytes().into();
+        let form = match identity {
+            Some(identity) => Form::Primary(handle.clone(), identity, *device, signing, dh, list),
+            None => Form::Linked(handle.clone(), *device, signing, dh, list),
+        };
+        save(cx.vault, &key(Row::Account, &[]), &form)
     }
 }

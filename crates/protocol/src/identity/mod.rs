@@ -9,6 +9,7 @@ mod device_list;
 pub(crate) mod fuzzing;
 mod handle;
 mod link;
+mod linking;
 mod rotation;
 mod safety_number;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub(crate) use device_list::{LIFETIME as LIST_LIFETIME, RENEW_AFTER as LIST_RENE
 pub use handle::Handle;
 pub(crate) use link::link_id;
 pub use link::{LINK_PREFIX, Link, UnverifiedLink, make_link};
+pub use linking::NewDevice;
 pub use safety_number::{SafetyNumber, ScanError};
 
 use crate::primitives::dh::DhPublic;

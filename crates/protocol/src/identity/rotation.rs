@@ -46,7 +46,8 @@ impl DeviceKeys {
 }
 
 impl Account {
-    /// Makes new keys for this device, to be published and then taken over, unless there are some already.
+    /// Makes new keys for this device, to be published and then taken over, unless there are some already. A linked device
+    /// cannot sign for itself: it is revoked and linked anew.
     pub fn prepare_keys(&self, cx: &mut Context) -> Result<()> {
         if cx.vault.get(&key(Row::NextDevice, &[]))?.is_some() {
             return Ok(());
@@ -55,7 +56,8 @@ impl Account {
         let own = ListedDevice { device: *self.device_id(), signing: *signing.public(), dh: *dh.public() };
         let others = self.list.devices().iter().filter(|listed| listed.device != own.device).copied();
         let devices = others.chain([own]).collect();
-        let list = DeviceList::sign(&self.stored.identity, self.list.version() + 1, devices, cx.now)?;
+        let Some(identity) = &self.own.identity else { return Ok(()) };
+        let list = DeviceList::sign(identity, self.list.version() + 1, devices, cx.now)?;
         let list = list.signed_bytes().into();
         save(cx.vault, &key(Row::NextDevice, &[]), &Next { signing, dh, list })
     }
@@ -67,7 +69,7 @@ impl Account {
         };
         let mut account = Self::load(cx)?;
         account.list = DeviceList::stored(list.as_slice())?;
-        (account.stored.signing, account.stored.dh, account.stored.list) = (signing, dh, list);
+        (account.own.signing, account.own.dh) = (signing, dh);
         Ok(Some(account))
     }
 
@@ -76,7 +78,7 @@ impl Account {
     pub fn take_over_keys(cx: &mut Context) -> Result<()> {
         let Some(account) = Self::with_next_keys(cx)? else { return Ok(()) };
         let until = cx.now.plus(GRACE);
-        let former = Former { dh: Self::load(cx)?.stored.dh, replaced_by: account.list.version(), until };
+        let former = Former { dh: Self::load(cx)?.own.dh, replaced_by: account.list.version(), until };
         save(cx.vault, &former_row(former.replaced_by), &former)?;
         account.save(cx)?;
         cx.vault.delete(&key(Row::NextDevice, &[]))?;

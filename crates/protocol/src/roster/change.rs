@@ -24,8 +24,9 @@ pub(crate) enum Change {
     Rejoin(SignedRejoin, SeatId) = 6,
     /// A device that was away for too long: its keys are out, its person stays.
     Away(DeviceId) = 7,
-    /// A newer device list of the author's person: devices that are not in it any more are out.
-    Devices(VLBytes) = 8,
+    /// A device list of the author's person, and first leaves of devices that are new in the group. Devices that are not in
+    /// it any more are out.
+    Devices(VLBytes, Vec<Leaf>) = 8,
 }
 
 /// "Take me out", by a member.
@@ -105,13 +106,16 @@ impl Change {
                 leaf.ok_or(PeerFault::RosterMismatch)?.keys = LeafKeys::Away;
                 Ok(())
             }
-            Self::Devices(list) => devices(list, author, before, next),
+            Self::Devices(list, leaves) => devices(list, leaves, author, before, next),
         }
     }
 
     /// Whether this takes keys out of hands, so that the commit must carry a fresh seed.
     pub(crate) fn needs_seed(&self) -> bool {
-        matches!(self, Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..) | Self::Away(_) | Self::Devices(_))
+        matches!(
+            self,
+            Self::Remove(_) | Self::Leave(_) | Self::Rejoin(..) | Self::Away(_) | Self::Devices(..)
+        )
     }
 
     /// Whether this is a link of the chain of changes.
@@ -134,17 +138,28 @@ fn add(member: &Member, next: &mut RosterBody) -> Result<()> {
     Ok(())
 }
 
-fn devices(list: &VLBytes, author: &Member, before: &Roster, next: &mut RosterBody) -> Result<()> {
+fn devices(
+    list: &VLBytes,
+    leaves: &[Leaf],
+    author: &Member,
+    before: &Roster,
+    next: &mut RosterBody,
+) -> Result<()> {
     let newer = UnverifiedDeviceList::read(list.as_slice())?.verify()?;
     let known = before.list(author.person).ok_or(PeerFault::RosterMismatch)?;
     newer.newer(known)?;
-    if newer.version() == known.version() {
+    if newer.version() == known.version() && leaves.is_empty() {
         return Err(PeerFault::RolledBack.into());
     }
     let member = next.members.iter_mut().find(|member| member.person == author.person);
     let member = member.ok_or(PeerFault::RosterMismatch)?;
     member.list = list.clone();
     member.leaves.retain(|leaf| newer.device(leaf.device).is_some());
+    // That each fits the list is checked with all others of this person, that none is there twice by the roster's shape.
+    if leaves.iter().any(|leaf| !matches!(leaf.keys, LeafKeys::Joined(_)) || leaf.asked != 0) {
+        return Err(PeerFault::NotAllowed.into());
+    }
+    member.leaves.extend_from_slice(leaves);
     Ok(())
 }
 

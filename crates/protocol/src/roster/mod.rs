@@ -122,7 +122,7 @@ impl Roster {
             leaf.verify_successor(&self.body.group, &device, old)?;
             *next.leaf_mut(author).ok_or(PeerFault::RosterMismatch)? = leaf.clone();
         }
-        if changes.iter().any(|change| matches!(change, Change::Devices(_))) {
+        if changes.iter().any(|change| matches!(change, Change::Devices(..))) {
             next.verify_leaves_of(by.person)?;
         }
         next.check_shape()?;

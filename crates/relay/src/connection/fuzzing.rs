@@ -310,6 +310,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 ..v1::PublishedKeys::default()
             }),
             device_key: vec![7; 32].into(),
+            devices: vec![v1::ListedDevice { device: vec![8; 16].into(), device_key: vec![9; 32].into() }],
         }),
         Request::SendLetter(v1::SendLetter {
             letter: Some(v1::Letter { device: vec![6; 16].into(), body: vec![2; 30].into() }),

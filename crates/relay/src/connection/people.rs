@@ -92,7 +92,18 @@ impl Connection {
             [] => None,
             key => Some(<[u8; 32]>::try_from(key).map_err(|_| refused(Code::Malformed))?),
         };
-        let op = PublishOp { device, device_list: publish.device_list, device_key, keys };
+        if publish.devices.len() > limits::DEVICES_PER_PERSON {
+            return Err(refused(Code::TooLarge));
+        }
+        let listed = |listed: v1::ListedDevice| {
+            let key = <[u8; 32]>::try_from(listed.device_key.as_ref());
+            Ok((
+                DeviceId::try_from(&listed.device).map_err(malformed)?,
+                key.map_err(|_| refused(Code::Malformed))?,
+            ))
+        };
+        let devices = publish.devices.into_iter().map(listed).collect::<Answer<Vec<_>>>()?;
+        let op = PublishOp { device, device_list: publish.device_list, device_key, devices, keys };
         match self.apply(Op::Publish(Box::new(op))).await? {
             Outcome::Stock(stock) => Ok(Body::Stock(stock)),
             other => Err(unexpected(&other)),

@@ -232,6 +232,15 @@ impl PeopleTables for Maps {
         Ok(row)
     }
 
+    fn remove_device(&mut self, device: i64) -> Result<()> {
+        if let Some(row) = self.devices.remove(&device) {
+            self.device_keys.remove(&row.device);
+        }
+        self.one_time.retain(|(of, ..), _| *of != device);
+        self.letters.retain(|(of, _), _| *of != device);
+        Ok(())
+    }
+
     fn set_device(&mut self, row: &DeviceRow) -> Result<()> {
         self.devices.insert(row.key, row.clone());
         Ok(())

@@ -147,6 +147,8 @@ pub(crate) struct PublishOp {
     pub(crate) device_list: Bytes,
     /// In the place of the key that logins were checked with.
     pub(crate) device_key: Option<[u8; 32]>,
+    /// All devices that its person has from now on.
+    pub(crate) devices: Vec<(DeviceId, [u8; 32])>,
     pub(crate) keys: KeysOp,
 }
 

@@ -51,9 +51,18 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
     let Some(mut row) = t.device(&op.device)? else {
         return refused(Code::UnknownDevice);
     };
+    let is_taken = |t: &mut dyn Tables, (device, _): &(DeviceId, [u8; 32])| {
+        Ok(t.device(device)?.is_some_and(|known| known.person != row.person))
+    };
+    for listed in &op.devices {
+        if is_taken(t, listed)? {
+            return refused(Code::DeviceTaken);
+        }
+    }
     if !op.device_list.is_empty() {
         t.set_device_list(row.person, &op.device_list)?;
     }
+    set_devices(t, &row, &op.devices)?;
     if let Some(public) = op.device_key.filter(|public| *public != row.public) {
         // What the key before has signed is worth nothing beside the new one.
         (row.public, row.bundle, row.last_resort) = (public, Bytes::new(), Bytes::new());
@@ -62,6 +71,24 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
         }
     }
     store_keys(t, row, &op.keys)
+}
+
+/// The devices of a person, beside the one that says so. None: unchanged.
+fn set_devices(t: &mut dyn Tables, by: &DeviceRow, listed: &[(DeviceId, [u8; 32])]) -> Result<()> {
+    if listed.is_empty() {
+        return Ok(());
+    }
+    let known = t.devices_of(by.person)?;
+    for gone in known.iter().filter(|row| row.key != by.key && listed.iter().all(|(id, _)| *id != row.device))
+    {
+        t.remove_device(gone.key)?;
+    }
+    for (device, public) in listed {
+        if known.iter().all(|row| row.device != *device) {
+            t.add_device(by.person, device, public)?;
+        }
+    }
+    Ok(())
 }
 
 /// New one-time keys push out the oldest: those expire first, and must not

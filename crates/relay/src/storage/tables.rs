@@ -57,6 +57,7 @@ pub(super) trait PeopleTables {
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>>;
     fn devices_of(&mut self, person: i64) -> Result<Vec<DeviceRow>>;
+    fn remove_device(&mut self, device: i64) -> Result<()>;
     fn add_device(&mut self, person: i64, device: &DeviceId, public: &[u8; 32]) -> Result<DeviceRow>;
     fn set_device(&mut self, row: &DeviceRow) -> Result<()>;
 

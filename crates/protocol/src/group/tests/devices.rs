@@ -42,7 +42,7 @@ fn new_keys_ride_with_a_heal_and_everybody_goes_on() {
             let group = world.people[who].group();
             assert_eq!(group.roster.list(sean).unwrap().version(), list.version());
             assert!(world.people[who].received.iter().any(|received| {
-                matches!(received, Received::Committed { changes, .. } if changes.contains(&Happened::Devices(sean)))
+                matches!(received, Received::Committed { changes, .. } if changes.contains(&Happened::NewKeys(sean)))
             }));
         }
         world.say(1, "after");
@@ -69,7 +69,7 @@ fn a_list_that_is_old_anothers_or_does_not_fit_the_leaves_is_void() {
     let old = world.people[1].account().device_list();
     let newer = renew(&mut world, 1);
     let apply = |roster: &crate::roster::Roster, by, list: &DeviceList| {
-        roster.apply(by, &[Change::Devices(list.signed_bytes().into())], None).map(drop)
+        roster.apply(by, &[Change::Devices(list.signed_bytes().into(), Vec::new())], None).map(drop)
     };
     let fault = |fault: PeerFault| Err(fault.into());
     assert_eq!(apply(&before, sean, &old), fault(PeerFault::RolledBack), "the same again");

@@ -95,7 +95,13 @@ fn new_one_time_keys_push_out_the_oldest_above_the_limit() {
 }
 
 fn publish(device_key: Option<[u8; 32]>, keys: KeysOp) -> Op {
-    Op::Publish(Box::new(PublishOp { device: device(1), device_list: Bytes::new(), device_key, keys }))
+    Op::Publish(Box::new(PublishOp {
+        device: device(1),
+        device_list: Bytes::new(),
+        device_key,
+        devices: Vec::new(),
+        keys,
+    }))
 }
 
 #[test]
@@ -114,6 +120,33 @@ fn a_new_device_key_takes_away_what_the_one_before_has_signed() {
         let Outcome::Keys { keys, .. } = one(&*storage, Op::TakeKeys(vec![take(1)])).await else { panic!() };
         assert_eq!((keys[0].one_time_prekey.as_ref(), keys[0].bundle.as_ref()), (&b"fresh"[..], &b""[..]));
         assert_eq!(keys[0].device_list, vec![1, 1, 1], "given along");
+    });
+}
+
+#[test]
+fn a_list_brings_devices_in_and_takes_others_away_with_all_they_had() {
+    over_each(async |storage| {
+        one(&*storage, register(1, some_keys(1, 1))).await;
+        one(&*storage, register(2, some_keys(1, 1))).await;
+        let devices = |listed: Vec<(u8, u8)>| {
+            let devices = listed.into_iter().map(|(n, key)| (device(n), [key; 32])).collect();
+            let (device_list, keys) = (Bytes::from_static(b"list"), KeysOp::default());
+            let (device, device_key) = (device(1), None);
+            Op::Publish(Box::new(PublishOp { device, device_list, device_key, devices, keys }))
+        };
+        let taken = one(&*storage, devices(vec![(1, 1), (2, 2)])).await;
+        assert_eq!(taken, Outcome::Refused(Code::DeviceTaken.into()), "somebody else's");
+        one(&*storage, devices(vec![(1, 1), (3, 3)])).await;
+        assert_eq!(storage.device_key(device(3)).await.unwrap(), Some([3; 32]));
+        one(&*storage, devices(vec![(1, 1), (3, 3)])).await;
+        let letter =
+            Op::SendLetter { device: device(3), body: Bytes::from_static(b"letter"), at: 5, most: 9 };
+        assert_eq!(one(&*storage, letter).await, Outcome::Done);
+        one(&*storage, devices(vec![(1, 1)])).await;
+        assert_eq!(storage.device_key(device(3)).await.unwrap(), None);
+        assert!(storage.letters(device(3), 0).await.unwrap().is_empty());
+        one(&*storage, devices(Vec::new())).await;
+        assert!(storage.device_key(device(1)).await.unwrap().is_some(), "none named: unchanged");
     });
 }
 

@@ -37,6 +37,9 @@ fn any_op() -> impl Strategy<Value = Op> {
             device: device(n),
             device_list: Bytes::from_static(b"new"),
             device_key: (a == 0).then_some([b as u8; 32]),
+            devices: (b == 0)
+                .then_some(vec![(device(n), [1; 32]), (device(40 + n), [2; 32])])
+                .unwrap_or_default(),
             keys: some_keys(a, b),
         }))
     });

@@ -54,6 +54,12 @@ impl PeopleTables for SqlTables<'_> {
         Ok(DeviceRow { key, device: *device, person, public: *public, bundle, last_resort, last_letter: 0 })
     }
 
+    fn remove_device(&mut self, device: i64) -> Result<()> {
+        self.run("DELETE FROM one_time WHERE device = ?1", [device])?;
+        self.run("DELETE FROM letters WHERE device = ?1", [device])?;
+        self.run("DELETE FROM devices WHERE key = ?1", [device])
+    }
+
     fn set_device(&mut self, row: &DeviceRow) -> Result<()> {
         self.run(
             "UPDATE devices SET bundle = ?2, last_resort = ?3, last_letter = ?4, public = ?5 WHERE key = ?1",

@@ -192,6 +192,9 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::NoSuchRequest(name()),
         ClientError::BadBackup("WHY"),
         ClientError::BadLink("WHY"),
+        ClientError::NoDeviceAsks,
+        ClientError::WrongCode,
+        ClientError::NotListed,
         ClientError::LinkExpired,
         ClientError::NotAccepted(name()),
         ClientError::Yourself,
@@ -217,7 +220,7 @@ fn wire_limits() -> Vec<(String, String, String)> {
     let values = values![
         FRAME_BYTES POST_BYTES SHARED_BYTES COMMIT_BYTES SLICE_BYTES SEAT_CHANGES_PER_POST LETTERS_PER_POST LETTER_BYTES
         LETTERS_PER_INBOX FOREIGN_LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
-        DEVICE_LIST_BYTES LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
+        DEVICE_LIST_BYTES DEVICES_PER_PERSON LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
         BLOB_BYTES BLOBS_PER_CHANNEL BLOB_WEIGHT MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
     ];
     let source = include_str!("../../wire/src/limits.rs");

@@ -15,9 +15,10 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
         }
         Code::RateLimited => ("too much was asked of it in a short time", TRY_LATER),
         Code::LoginNeeded => ("it wants this device to log in first", OURS),
-        Code::UnknownDevice => {
-            ("it does not know this device", "Was the relay set up anew? Then make a new account there.")
-        }
+        Code::UnknownDevice => (
+            "it does not know this device",
+            "If another device of yours took this one away, link it anew in another data directory. Was the relay set up anew? Then make a new account there.",
+        ),
         Code::BadSignature => (
             "it does not accept this device's signature",
             "If the device's keys were replaced since this copy was made, use the newer one. Was the relay set up anew? Ask its owner.",

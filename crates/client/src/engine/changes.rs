@@ -19,10 +19,10 @@ pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option
             _ => {}
         }
     }
-    let (Some(by), Some(conversation)) = (by, tx.conversation(group.id())?) else { return Ok(()) };
-    let by = shown(tx, &by)?;
+    let (Some(by_whom), Some(conversation)) = (by, tx.conversation(group.id())?) else { return Ok(()) };
+    let by = shown(tx, &by_whom)?;
     for change in changes {
-        let Some(what) = words(tx, group.id(), change)? else { continue };
+        let Some(what) = words(tx, group.id(), by_whom, change)? else { continue };
         let (id, conversation) = named(&conversation);
         tx.tell(&Event::Changed { id, conversation, by: by.clone(), what, epoch: group.epoch() })?;
     }
@@ -56,7 +56,7 @@ pub(super) fn shown(tx: &Tx, person: &PersonId) -> Result<String> {
     Ok(tx.person(person)?.map_or_else(|| person.to_string(), |known| known.shown().to_owned()))
 }
 
-fn words(tx: &Tx, group: &GroupId, change: &Happened) -> Result<Option<String>> {
+fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Option<String>> {
     Ok(Some(match change {
         Happened::Added(person) => format!("added {}", shown(tx, person)?),
         Happened::Removed(person) => format!("removed {}", shown(tx, person)?),
@@ -67,9 +67,11 @@ fn words(tx: &Tx, group: &GroupId, change: &Happened) -> Result<Option<String>> 
         }
         Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
         Happened::Rejoined(_) => "let a device in again".to_owned(),
-        Happened::DeviceAdded(person) => format!("added a device of {}", shown(tx, person)?),
-        Happened::DeviceRemoved(person) => format!("took away a device of {}", shown(tx, person)?),
-        Happened::NewKeys(person) => format!("has new keys for the devices of {}", shown(tx, person)?),
+        // Nobody changes the devices of another; what says otherwise is void.
+        Happened::DeviceAdded(person) if *person == by => "added a device".to_owned(),
+        Happened::DeviceRemoved(person) if *person == by => "took away a device".to_owned(),
+        Happened::NewKeys(person) if *person == by => "has new device keys".to_owned(),
+        Happened::DeviceAdded(_) | Happened::DeviceRemoved(_) | Happened::NewKeys(_) => return Ok(None),
         Happened::Away(person, _) => put_away(tx, group, person)?,
         Happened::Healed(_) => return Ok(None),
     }))

@@ -170,7 +170,7 @@ async fn new_keys(scheme: Scheme, first: u64) {
     expect(&mut sean, "mike", &["d1", "d2", "d3"]).await;
     expect(&mut sean, "dave", &["to the new keys"]).await;
     assert!(sean.deaths > before, "{first}");
-    let told = mike.events.iter().filter(|event| event.to_string().contains("sean has new device keys"));
+    let told = mike.events.iter().filter(|event| event.to_string().contains("has new device keys"));
     assert!(told.count() >= 1, "the others are told: {:?}", mike.events);
     for one in [&mike, &sean, &dave] {
         assert_eq!(one.events.iter().find(|event| is_surprise(event)), None, "{}, {first}", one.name);

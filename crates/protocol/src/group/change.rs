@@ -31,23 +31,23 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 #[repr(u8)]
 pub enum Intent {
     /// Add people.
-    Add(Vec<PersonId>) = 1,
+    Add(Vec<PersonId>) = 0,
     /// Remove people.
-    Remove(Vec<PersonId>) = 2,
+    Remove(Vec<PersonId>) = 1,
     /// Leave.
-    Leave = 3,
+    Leave = 2,
     /// Give the group a name (UTF-8).
-    Rename(VLBytes) = 4,
+    Rename(VLBytes) = 3,
     /// Give a person a role.
-    SetRole(PersonId, Role) = 5,
+    SetRole(PersonId, Role) = 4,
     /// Bring in fresh secrets.
-    Heal = 6,
+    Heal = 5,
     /// Commit the removal of those who asked to leave.
-    Settle = 7,
+    Settle = 6,
     /// Let a device in again: the request from its letter.
-    Readmit(VLBytes) = 8,
+    Readmit(VLBytes) = 7,
     /// Bring the own device list up to date: devices that are new come in, those that are gone are out.
-    Devices = 9,
+    Devices = 8,
 }
 
 /// A commit taking shape.

@@ -52,13 +52,13 @@ pub struct Invitation {
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub(super) enum Body {
-    Invitation(Invitation) = 1,
-    Rejoin(SignedRejoin) = 2,
-    Knock(UnverifiedKnock) = 3,
-    Turned(Digest, TurnedAway) = 4,
+    Invitation(Invitation) = 0,
+    Rejoin(SignedRejoin) = 1,
+    Knock(UnverifiedKnock) = 2,
+    Turned(Digest, TurnedAway) = 3,
     /// A request with the key package for a tree.
-    RejoinTree(SignedRejoin, Rest) = 5,
-    Linking(UnverifiedLinking) = 6,
+    RejoinTree(SignedRejoin, Rest) = 4,
+    Linking(UnverifiedLinking) = 5,
 }
 
 /// Opens a letter from the own inbox.

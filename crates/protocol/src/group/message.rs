@@ -63,9 +63,9 @@ pub(super) struct Chat {
 #[repr(u8)]
 pub(super) enum KeyName {
     /// The one of this number in the sender's chain.
-    Chain(Count) = 1,
+    Chain(Count) = 0,
     /// The one that this commits to; it comes in the own slice.
-    Committed(Digest) = 2,
+    Committed(Digest) = 1,
 }
 
 impl Aad {

@@ -154,11 +154,11 @@ enum Status {
 #[allow(clippy::large_enum_variant, reason = "lives for one step; boxing would only move the copy")]
 #[repr(u8)]
 enum Inner {
-    Chat(message::Chat) = 1,
-    Commit(Commit) = 2,
-    Leave(SignedLeave) = 3,
+    Chat(message::Chat) = 0,
+    Commit(Commit) = 1,
+    Leave(SignedLeave) = 2,
     /// A commit with the shared key material that it names.
-    Rekeyed(Commit, VLBytes) = 4,
+    Rekeyed(Commit, VLBytes) = 3,
 }
 
 impl Group {

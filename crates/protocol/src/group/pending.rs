@@ -16,11 +16,11 @@ pub(super) struct Pending {
 #[allow(clippy::large_enum_variant, reason = "lives for one step; boxing would only move the copy")]
 #[repr(u8)]
 pub(super) enum PendingWhat {
-    Chat(PendingChat) = 1,
-    Commit(PendingCommit) = 2,
-    Leave = 3,
+    Chat(PendingChat) = 0,
+    Commit(PendingCommit) = 1,
+    Leave = 2,
     /// A commit, and what the cipher stores once it counts.
-    Rekeyed(PendingCommit, SecretBytes) = 4,
+    Rekeyed(PendingCommit, SecretBytes) = 3,
 }
 
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]

@@ -30,16 +30,20 @@ pub(super) struct Own {
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
 #[repr(u8)]
 pub(super) enum Stored {
-    Primary(Handle, SigningKey, DeviceId, SigningKey, DhSecret, VLBytes) = 1,
-    Linked(Handle, DeviceId, SigningKey, DhSecret, VLBytes) = 2,
+    #[tls_codec(discriminant = 1)]
+    Primary(Handle, SigningKey, DeviceId, SigningKey, DhSecret, VLBytes),
+    #[tls_codec(discriminant = 2)]
+    Linked(Handle, DeviceId, SigningKey, DhSecret, VLBytes),
 }
 
 /// The same, to be written.
 #[derive(TlsSize, TlsSerialize)]
 #[repr(u8)]
 enum Form<'a> {
-    Primary(Handle, &'a SigningKey, DeviceId, &'a SigningKey, &'a DhSecret, VLBytes) = 1,
-    Linked(Handle, DeviceId, &'a SigningKey, &'a DhSecret, VLBytes) = 2,
+    #[tls_codec(discriminant = 1)]
+    Primary(Handle, &'a SigningKey, DeviceId, &'a SigningKey, &'a DhSecret, VLBytes),
+    #[tls_codec(discriminant = 2)]
+    Linked(Handle, DeviceId, &'a SigningKey, &'a DhSecret, VLBytes),
 }
 
 impl Account {

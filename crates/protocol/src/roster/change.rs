@@ -13,20 +13,20 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 #[repr(u8)]
 pub(crate) enum Change {
     /// A person with the first leaves.
-    Add(Member) = 1,
+    Add(Member) = 0,
     /// A person, by decision of the author.
-    Remove(PersonId) = 2,
+    Remove(PersonId) = 1,
     /// A person, by that person's own request.
-    Leave(SignedLeave) = 3,
-    Rename(VLBytes) = 4,
-    Role(PersonId, Role) = 5,
+    Leave(SignedLeave) = 2,
+    Rename(VLBytes) = 3,
+    Role(PersonId, Role) = 4,
     /// A device that lost track: its leaf is replaced. The seat is new.
-    Rejoin(SignedRejoin, SeatId) = 6,
+    Rejoin(SignedRejoin, SeatId) = 5,
     /// A device that was away for too long: its keys are out, its person stays.
-    Away(DeviceId) = 7,
+    Away(DeviceId) = 6,
     /// A device list of the author's person, and first leaves of devices that are new in the group. Devices that are not in
     /// it any more are out.
-    Devices(VLBytes, Vec<Leaf>) = 8,
+    Devices(VLBytes, Vec<Leaf>) = 7,
 }
 
 /// "Take me out", by a member.

@@ -26,12 +26,12 @@ pub(crate) struct Leaf {
 #[repr(u8)]
 pub(crate) enum LeafKeys {
     /// The device was added with a join key of its own.
-    Joined(UnverifiedJoinKey) = 1,
+    Joined(UnverifiedJoinKey) = 0,
     /// The device made this leaf itself.
-    Own(Renewed) = 2,
+    Own(Renewed) = 1,
     /// The device was away for too long: its keys are out. The seat stays, so that it sees that, and so does `asked`, so
     /// that no old request brings it back.
-    Away = 3,
+    Away = 2,
 }
 
 /// A leaf that its device made itself.

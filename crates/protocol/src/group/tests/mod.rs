@@ -7,6 +7,7 @@ mod devices;
 mod handing_out;
 mod healing;
 mod hostile;
+mod numbers;
 mod restored;
 mod size;
 mod theft;

@@ -4,11 +4,13 @@ use super::change::seed_check;
 use super::cipher::{Keys, Rekey, Step, Way};
 use crate::codec;
 use crate::labels;
-use crate::primitives::kem::{open_sealed, seal_to};
+use crate::primitives::kem::{open_sealed, seal_to_with};
+use crate::primitives::parallel;
 use crate::primitives::secret::{Secret, Seed};
 use crate::roster::{Commit, Leaf, LeafSecrets};
 use crate::{Context, DeviceId, PeerFault, Result, SeatId};
 use std::collections::BTreeSet;
+use zeroize::Zeroizing;
 
 /// Draws the seed, if the draft needs one, and wraps it.
 pub(super) fn wrap(step: &Step, cx: &mut Context) -> Result<Rekey> {
@@ -16,10 +18,12 @@ pub(super) fn wrap(step: &Step, cx: &mut Context) -> Result<Rekey> {
     let mut slices = Vec::new();
     if let Some(seed) = &seed {
         let draft = step.draft.hash()?;
-        for leaf in followers(step) {
-            let wrap = seal_to(&leaf.kem()?, labels::SEED_WRAP, draft.as_bytes(), seed.expose(), cx)?;
-            slices.push((leaf.device, codec::encode(&wrap)?));
-        }
+        let drawn: Vec<_> = followers(step).map(|leaf| (leaf, Zeroizing::new(cx.random()))).collect();
+        slices = parallel::each(&drawn, |(leaf, random): &(&Leaf, Zeroizing<[u8; 64]>)| {
+            let (to, random) = (leaf.kem()?, random.clone());
+            let wrap = seal_to_with(&to, labels::SEED_WRAP, draft.as_bytes(), seed.expose(), random)?;
+            Ok((leaf.device, codec::encode(&wrap)?))
+        })?;
     }
     Ok(Rekey { seed, slices, ..Rekey::default() })
 }

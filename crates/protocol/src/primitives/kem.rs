@@ -74,7 +74,26 @@ pub(crate) fn seal_to(
     plaintext: &[u8],
     cx: &mut Context,
 ) -> Result<SealedTo> {
-    let (kem, shared) = to.encapsulate(cx)?;
+    seal_under(to.encapsulate(cx)?, label, aad, plaintext)
+}
+
+/// As [`seal_to`], with randomness at hand.
+pub(crate) fn seal_to_with(
+    to: &XWingPublic,
+    label: Label,
+    aad: &[u8],
+    plaintext: &[u8],
+    seed: Zeroizing<[u8; 64]>,
+) -> Result<SealedTo> {
+    seal_under(to.encapsulate_with(seed)?, label, aad, plaintext)
+}
+
+fn seal_under(
+    (kem, shared): (XWingCiphertext, Secret<KemShared>),
+    label: Label,
+    aad: &[u8],
+    plaintext: &[u8],
+) -> Result<SealedTo> {
     let key = seal_key(&shared, label, &kem);
     Ok(SealedTo { kem, sealed: aead::seal(key, aad, plaintext)?.into() })
 }

@@ -14,6 +14,7 @@ pub mod kdf;
 pub mod kem;
 #[cfg(test)]
 mod known_answers;
+pub(crate) mod parallel;
 #[cfg(test)]
 pub(crate) mod plain;
 pub mod secret;

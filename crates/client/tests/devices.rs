@@ -173,3 +173,21 @@ async fn a_device_that_asks_again_is_the_same_and_an_old_link_is_none() {
     approved.unwrap();
     assert_eq!(listed.unwrap().devices().await.unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn a_device_that_never_shows_its_keys_keeps_nobody_waiting() {
+    let stage = Stage::open().await;
+    let three = [stage.person("mike").await, stage.person("sean").await, stage.person("steve").await];
+    trip(&three, Scheme::SenderKeys).await;
+    let [mike, sean, _] = three;
+    // It is listed, and its engine never runs.
+    let (laptop, approved) = link(&stage, &sean, "laptop", |code| code).await;
+    approved.unwrap();
+    drop(laptop.unwrap());
+    say(&sean, "Trip", "all the same").await;
+    assert_eq!(texts(&mike, "Trip").await.last().unwrap(), "all the same");
+    let laptop = stage.again("laptop").await;
+    joins(&sean, &laptop, 1).await;
+    say(&mike, "Trip", "now it is here").await;
+    assert_eq!(texts(&laptop, "Trip").await, ["now it is here"]);
+}

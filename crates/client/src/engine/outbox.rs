@@ -31,6 +31,8 @@ use tokio::time::Instant;
 const LOOK_AHEAD: usize = 32;
 /// How long a post waits when the relay asks for patience.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// An own new device is looked for again after so long, in milliseconds.
+const KEYS_LATER: u64 = 2_000;
 /// How long it waits when somebody's relay cannot be reached.
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -49,8 +51,6 @@ enum Sealed {
     /// There is nothing left to do: the wish is fulfilled, or not possible now.
     Settled,
     NotNow,
-    /// An own device has no keys in the directory yet: it has just been linked.
-    KeysMissing,
 }
 
 impl Session<'_> {
@@ -81,10 +81,6 @@ impl Session<'_> {
                 let (seq, say) = (wish.seq, matches!(wish.what, What::Say { .. }));
                 match self.seal(wish).await {
                     Ok(Sealed::NotNow) => Ok(false),
-                    Ok(Sealed::KeysMissing) => {
-                        self.held.insert(group, Hold { until: Instant::now() + PATIENCE, away: true });
-                        Ok(false)
-                    }
                     Ok(Sealed::Settled) => Ok(true),
                     Ok(Sealed::Ready) => {
                         let post = self.store.view(move |tx| tx.post(&group)).await?;
@@ -293,7 +289,9 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         Err(ClientError::Protocol(ProtocolError::Misuse(Misuse::BundleNeeded | Misuse::JoinKeyNeeded)))
             if matches!(wish.what, What::Change(Intent::Devices)) =>
         {
-            return Ok(Sealed::KeysMissing);
+            // An own device has no keys in the directory yet: it has just been linked, or is gone.
+            tx.postpone_wish(wish.seq, tx.now.plus(KEYS_LATER).0)?;
+            return Ok(Sealed::Settled);
         }
         Err(error) => return Err(error),
     };

@@ -188,6 +188,12 @@ impl Tx<'_> {
         Ok(query.query_row([seq], Wish::read).optional()?)
     }
 
+    /// A wish is looked at again at that time; those after it need not wait.
+    pub(crate) fn postpone_wish(&self, seq: i64, until: u64) -> Result<()> {
+        let mut write = self.db.prepare_cached("UPDATE outbox SET not_before = ?2 WHERE seq = ?1")?;
+        Ok(write.execute(params![seq, signed(until)]).map(drop)?)
+    }
+
     /// Moves a row on.
     pub(crate) fn set_wish(&self, seq: i64, state: &WishState) -> Result<()> {
         let (name, code, error) = match state {

@@ -180,7 +180,10 @@ async fn a_lost_phone_heals_every_group_and_replaces_every_key() {
     assert_eq!(refused.code(), "bad_signature", "{refused}");
     let told = sync(&steve).await;
     let told: Vec<_> = told.iter().map(ToString::to_string).collect();
-    assert!(told.iter().any(|line| line.contains("sean") && line.contains("has new device keys")), "{told:?}");
+    assert!(
+        told.iter().any(|line| line.contains("sean") && line.contains("has new device keys")),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]

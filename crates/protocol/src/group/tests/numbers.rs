@@ -2,9 +2,9 @@
 //! logs have.
 
 use super::*;
+use crate::codec::VLBytes;
 use crate::identity::Handle;
 use crate::roster::{Change, Leaf, LeafKeys};
-use crate::codec::VLBytes;
 use crate::{Digest, SeatId};
 
 fn number<T: crate::codec::Encode>(value: &T) -> u8 {
@@ -32,7 +32,8 @@ fn forms_have_the_numbers_of_the_page() {
     assert!(page.contains(&format!("`uint8 {} || Turned`", number(&turned))));
     assert!(page.contains("case 0: count counter; case 1: Digest commitment;"));
     assert_eq!(number(&message::KeyName::Committed(Digest([1; 32]))), 1);
-    let chat = message::Chat { key: message::KeyName::Committed(Digest([1; 32])), sealed: VLBytes::default() };
+    let chat =
+        message::Chat { key: message::KeyName::Committed(Digest([1; 32])), sealed: VLBytes::default() };
     assert_eq!(number(&Inner::Chat(chat)), 0);
     assert!(page.contains("case 0: Chat; case 1: Commit; case 2: leave request;"));
 }

@@ -2,7 +2,7 @@
 //! are opaque here; that they are the right ones their hashes say.
 
 use super::doubts::no_group;
-use super::outbox::is_transient;
+use super::refusals::is_transient;
 use super::session::Session;
 use crate::directory::answer_fault;
 use crate::store::Tx;

@@ -134,7 +134,7 @@ pub(crate) fn admit(tx: &Tx, row: &KnockRow, person: PersonId) -> Result<()> {
 fn is_later(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable(_) | ClientError::RelayAway { .. } | ClientError::TlsFailed(_) => true,
-        ClientError::Refused { code, .. } => super::outbox::is_transient(code),
+        ClientError::Refused { code, .. } => super::refusals::is_transient(code),
         _ => false,
     }
 }

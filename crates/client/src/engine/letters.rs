@@ -88,7 +88,7 @@ impl Session<'_> {
         match self.link.ask(Request::SendLetter(v1::SendLetter { letter: Some(sent) })).await {
             Ok(Body::Done(_)) => self.store.step(move |tx| tx.drop_letter(seq)).await?,
             Ok(_) => return Err(answer_fault()),
-            Err(ClientError::Refused { code, .. }) if super::outbox::is_transient(&code) => {
+            Err(ClientError::Refused { code, .. }) if super::refusals::is_transient(&code) => {
                 let wait = FIRST_WAIT.saturating_mul(1 << letter.tries.min(16)).min(LONGEST_WAIT);
                 self.store.step(move |tx| tx.postpone_letter(seq, tx.now.plus(wait).0)).await?;
             }

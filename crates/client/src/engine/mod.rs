@@ -13,6 +13,7 @@ mod keys;
 mod knocks;
 mod letters;
 mod outbox;
+mod refusals;
 mod seats;
 mod session;
 

@@ -10,6 +10,7 @@ use super::changes::{end, named};
 use super::doubts::contradiction;
 use super::forms::wire_post;
 use super::healing::comes_first;
+use super::refusals::{is_fatal, is_fulfilled, is_transient};
 use super::session::{Hold, Session};
 use crate::directory::answer_fault;
 use crate::store::Tx;
@@ -334,20 +335,6 @@ fn keep_letters(
     Ok(riding)
 }
 
-/// Whether an error says that a wish has nothing left to do: somebody else has done it.
-fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
-    let What::Change(intent) = what else { return false };
-    matches!(
-        (intent, error),
-        (Intent::Add(_) | Intent::Devices, ProtocolError::Misuse(Misuse::AlreadyMember))
-            | (
-                Intent::Remove(_) | Intent::Settle | Intent::Readmit(_),
-                ProtocolError::Misuse(Misuse::NotAMember)
-            )
-            | (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack))
-    )
-}
-
 /// The relay took the post. Everything but a leave is settled by its entry; `true` if the seat is over with.
 fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
     let leaving = is_leaving(tx, &post.group)?;
@@ -386,21 +373,4 @@ fn give_up(tx: &Tx, group: &GroupId, seq: i64, say: bool, error: &ClientError) -
     let what = if say { "a message" } else { "a change" }.to_owned();
     let (id, conversation) = named(&conversation);
     tx.tell(&Event::GivenUp { id, conversation, what, cause: text })
-}
-
-pub(super) fn is_transient(code: &str) -> bool {
-    // What this version does not know is a newer relay's word for "not now".
-    let unknown = conclave_wire::Code::parse(code).is_none();
-    unknown || matches!(code, "rate_limited" | "inbox_full" | "storage_full" | "unavailable")
-}
-
-/// Errors that are not about this wish.
-fn is_fatal(error: &ClientError) -> bool {
-    super::is_ours(error)
-        || matches!(
-            error,
-            ClientError::Unreachable(_)
-                | ClientError::Refused { .. }
-                | ClientError::Protocol(ProtocolError::Vault(_) | ProtocolError::CorruptStore)
-        )
 }

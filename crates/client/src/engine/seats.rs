@@ -246,7 +246,7 @@ impl Session<'_> {
 
     /// The relay does not let this device have the seat.
     async fn refused_seat(&mut self, id: SeatId, mut seat: Seat, code: &str, message: String) -> Result<()> {
-        if super::outbox::is_transient(code) || code == "too_large" {
+        if super::refusals::is_transient(code) || code == "too_large" {
             return Err(ClientError::Refused { code: code.to_owned(), message });
         }
         let (group, joined, code) = (seat.group, seat.joined, code.to_owned());

@@ -1,6 +1,7 @@
 //! Making a commit: from what a person wants to a post that moves the group.
 
 use super::cipher::{Rekey, Step};
+use super::devices::first_leaf;
 use super::epoch::Epoch;
 use super::founding::check_name;
 use super::letter::Invitation;
@@ -13,12 +14,12 @@ use super::{
     Slice,
 };
 use crate::codec::{self, VLBytes};
-use crate::identity::{Account, DeviceList, PeerDevice};
+use crate::identity::Account;
 use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{
-    Body, Change, Commit, Draft, Leaf, LeafKeys, LeafSecrets, Member, RejoinRequest, Roster, SUITE, VERSION,
+    Body, Change, Commit, Draft, Leaf, LeafSecrets, Member, RejoinRequest, Roster, SUITE, VERSION,
 };
 use crate::vault::{Row, save};
 use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result, SeatId};
@@ -195,36 +196,6 @@ impl Group {
         })
     }
 
-    /// What a heal says along the way: the own device list, if the roster has an older one, and who is away.
-    fn beside_a_heal(&self, account: &Account, cx: &mut Context) -> Result<Vec<Change>> {
-        let known = self.roster.list(*account.person()).ok_or(Misuse::NotInGroup)?;
-        let list = account.device_list();
-        let newer = (list.version() > known.version())
-            .then(|| Change::Devices(list.signed_bytes().into(), Vec::new()));
-        Ok(newer.into_iter().chain(self.away(cx)?.into_iter().map(Change::Away)).collect())
-    }
-
-    /// The own devices that have no place in the group yet.
-    fn not_here(&self, account: &Account, list: &DeviceList) -> Result<Vec<DeviceId>> {
-        let member = self.roster.member(*account.person()).ok_or(Misuse::NotInGroup)?;
-        let here = |device: &DeviceId| member.leaves.iter().any(|leaf| leaf.device == *device);
-        Ok(list.devices().iter().map(|listed| listed.device).filter(|device| !here(device)).collect())
-    }
-
-    fn own_devices(&self, account: &Account, bundles: &Bundles, cx: &mut Context) -> Result<Change> {
-        let list = account.device_list();
-        let known = self.roster.list(*account.person()).ok_or(Misuse::NotInGroup)?;
-        let mut leaves = Vec::new();
-        for device in self.not_here(account, &list)? {
-            let peer = list.peer(device).ok_or(PeerFault::RosterMismatch)?;
-            leaves.push(first_leaf(&peer, bundles, cx)?);
-        }
-        if leaves.is_empty() && known.version() >= list.version() {
-            return Err(Misuse::AlreadyMember.into());
-        }
-        Ok(Change::Devices(list.signed_bytes().into(), leaves))
-    }
-
     pub(super) fn check_administrator_remains(
         &self,
         account: &Account,
@@ -382,11 +353,6 @@ pub(super) fn newcomer(person: PersonId, bundles: &Bundles, cx: &mut Context) ->
     }
     let (handle, list) = (handle.clone(), list.signed_bytes().into());
     Ok(Member { person, handle, role: Role::Member, list, leaves })
-}
-
-fn first_leaf(peer: &PeerDevice, bundles: &Bundles, cx: &mut Context) -> Result<Leaf> {
-    let keys = LeafKeys::Joined(bundles.join_key(peer, cx)?);
-    Ok(Leaf { device: peer.device, seat: SeatId::random(cx), asked: 0, keys })
 }
 
 /// A fault found in an own draft is a misuse.

@@ -9,6 +9,7 @@ mod bundles;
 mod chain;
 mod change;
 mod cipher;
+mod devices;
 mod epoch;
 mod follow;
 mod founding;

@@ -172,6 +172,7 @@ fn limits_of_the_api() -> serde_json::Value {
         "key_bytes": limits::KEY_BYTES,
         "bundle_bytes": limits::BUNDLE_BYTES,
         "device_list_bytes": limits::DEVICE_LIST_BYTES,
+        "devices_per_person": limits::DEVICES_PER_PERSON,
         "lookups_per_request": limits::LOOKUPS_PER_REQUEST,
         "takes_per_request": limits::TAKES_PER_REQUEST,
         "takes_with_prekeys": limits::TAKES_WITH_PREKEYS,

@@ -1,7 +1,10 @@
 //! Fuzz targets of what says who somebody is.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "part of tests only")]
 
-use super::{Handle, UnverifiedDeviceList, UnverifiedLink, account, device_list, link, safety_number};
+use super::{
+    Handle, NewDevice, UnverifiedDeviceList, UnverifiedLink, account, device_list, link, rotation,
+    safety_number,
+};
 use crate::fuzzing::canonical;
 use crate::vault::Row;
 
@@ -43,7 +46,13 @@ pub(crate) fn link(bytes: &[u8]) -> bool {
 
 /// This layer's rows of the vault; `None` for the others'.
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
-    (kind == Row::Account as u8).then(|| canonical::<account::Stored>(value))
+    let rows: [(Row, fn(&[u8]) -> bool); 4] = [
+        (Row::Account, canonical::<account::Stored>),
+        (Row::NewDevice, canonical::<NewDevice>),
+        (Row::NextDevice, canonical::<rotation::Next>),
+        (Row::FormerDevice, canonical::<rotation::Former>),
+    ];
+    rows.iter().find(|(row, _)| *row as u8 == kind).map(|(_, canonical)| canonical(value))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
 /// Keys that this device will have, and the list that says so.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Next {
+pub(super) struct Next {
     signing: SigningKey,
     dh: DhSecret,
     list: VLBytes,
@@ -25,7 +25,7 @@ struct Next {
 
 /// The Diffie-Hellman key that this device had before.
 #[derive(TlsSize, TlsSerialize, TlsDeserializeBytes)]
-struct Former {
+pub(super) struct Former {
     dh: DhSecret,
     /// The first list that does not have it.
     replaced_by: u64,

@@ -46,13 +46,13 @@ pub(crate) fn link(bytes: &[u8]) -> bool {
 
 /// This layer's rows of the vault; `None` for the others'.
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
-    let rows: [(Row, fn(&[u8]) -> bool); 4] = [
-        (Row::Account, canonical::<account::Stored>),
-        (Row::NewDevice, canonical::<NewDevice>),
-        (Row::NextDevice, canonical::<rotation::Next>),
-        (Row::FormerDevice, canonical::<rotation::Former>),
-    ];
-    rows.iter().find(|(row, _)| *row as u8 == kind).map(|(_, canonical)| canonical(value))
+    match kind {
+        kind if kind == Row::Account as u8 => Some(canonical::<account::Stored>(value)),
+        kind if kind == Row::NewDevice as u8 => Some(canonical::<NewDevice>(value)),
+        kind if kind == Row::NextDevice as u8 => Some(canonical::<rotation::Next>(value)),
+        kind if kind == Row::FormerDevice as u8 => Some(canonical::<rotation::Former>(value)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

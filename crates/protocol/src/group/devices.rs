@@ -14,7 +14,13 @@ impl Group {
         let list = account.device_list();
         let newer = (list.version() > known.version())
             .then(|| Change::Devices(list.signed_bytes().into(), Vec::new()));
-        Ok(newer.into_iter().chain(self.away(cx)?.into_iter().map(Change::Away)).collect())
+        // Own devices that are gone from the list go with it.
+        let own = self.roster.member(*account.person()).ok_or(Misuse::NotInGroup)?;
+        let unlisted = |device: &DeviceId| {
+            own.present().any(|leaf| leaf.device == *device) && list.device(*device).is_none()
+        };
+        let away = self.away(cx)?.into_iter().filter(|device| newer.is_none() || !unlisted(device));
+        Ok(newer.iter().cloned().chain(away.map(Change::Away)).collect())
     }
 
     /// The own devices that have no place in the group yet.

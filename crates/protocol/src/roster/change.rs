@@ -63,8 +63,13 @@ pub(crate) struct SignedRejoin {
 }
 
 impl Change {
-    /// Applies this change by `author`, as `before` allows it, to `next`.
-    pub(super) fn apply(&self, author: &Member, before: &Roster, next: &mut RosterBody) -> Result<()> {
+    /// Applies this change by `author`, who speaks from the device `from`, as `before` allows it, to `next`.
+    pub(super) fn apply(
+        &self,
+        (author, from): (&Member, DeviceId),
+        before: &Roster,
+        next: &mut RosterBody,
+    ) -> Result<()> {
         let policy = before.body().policy;
         let allowed = |granted: bool| if granted { Ok(()) } else { Err(PeerFault::NotAllowed) };
         match self {
@@ -100,7 +105,7 @@ impl Change {
             }
             // How long it was away nobody can prove. Who is put away in spite comes back by itself, and sees by whom.
             Self::Away(device) => {
-                allowed(author.present().all(|leaf| leaf.device != *device))?;
+                allowed(*device != from)?;
                 let mut leaves = next.members.iter_mut().flat_map(|member| &mut member.leaves);
                 let leaf = leaves.find(|leaf| leaf.device == *device && !leaf.is_away());
                 leaf.ok_or(PeerFault::RosterMismatch)?.keys = LeafKeys::Away;

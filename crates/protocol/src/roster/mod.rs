@@ -112,7 +112,7 @@ impl Roster {
         next.body.epoch += 1;
         let by = self.member_of(author).ok_or(PeerFault::RosterMismatch)?;
         for change in changes {
-            change.apply(by, self, &mut next.body)?;
+            change.apply((by, author), self, &mut next.body)?;
         }
         next.lists = self.lists_of(&next.body.members)?;
         if let Some(leaf) = renewed {

@@ -104,3 +104,78 @@ fn who_has_the_keys_before_makes_no_leaf_any_more() {
     world.sync_all();
     assert_eq!(world.people[0].read, ["still here"]);
 }
+
+/// mike gets a second device: its place among the people.
+fn second_device(world: &mut World) -> usize {
+    let mut bench = crate::testing::Bench::new(99);
+    let new = bench.step(crate::identity::NewDevice::make).unwrap();
+    let (listed, mike) = (new.listed(), &mut world.people[0]);
+    let mut account = mike.account();
+    mike.bench.step(|cx| account.add_device(listed, cx)).unwrap();
+    let (handle, list) = (account.handle().clone(), account.device_list());
+    let laptop = bench.step(|cx| new.adopt(handle, list, cx)).unwrap();
+    let published = bench.step(|cx| crate::session::replenish(&laptop, crate::session::Stock::default(), cx));
+    let (published, seat) = (published.unwrap().unwrap(), crate::SeatId([0; 16]));
+    let (read, received) = (Vec::new(), Vec::new());
+    world.people.push(super::super::world::Person { bench, published, group: None, seat, read, received });
+    world.change(0, &Intent::Devices).unwrap();
+    world.sync_all();
+    world.people.len() - 1
+}
+
+fn pass_and_heal(world: &mut World, who: &[usize]) {
+    for _ in 0..23 {
+        for person in &mut world.people {
+            person.bench.now = person.bench.now.plus(2 * crate::Timestamp::DAY);
+        }
+        for who in who {
+            world.change(*who, &Intent::Heal).unwrap();
+            world.sync_all();
+        }
+    }
+}
+
+#[test]
+fn a_second_device_takes_part_and_an_own_one_that_is_away_keeps_nobody_from_healing() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        let laptop = second_device(&mut world);
+        world.say(1, "to both");
+        world.sync_all();
+        world.say(laptop, "from the laptop");
+        world.sync_all();
+        assert_eq!(world.people[laptop].read, ["to both"]);
+        assert_eq!(world.people[0].read, ["to both", "from the laptop"]);
+        assert_eq!(world.people[1].read, ["from the laptop"]);
+        let id = *world.people[laptop].account().device_id();
+        pass_and_heal(&mut world, &[0, 1]);
+        assert!(world.people[1].group().roster.is_away(id), "put away by its sibling: it heals first");
+        world.say(0, "on we go");
+        world.sync_all();
+        assert_eq!(world.people[1].read.last().unwrap(), "on we go");
+    });
+}
+
+#[test]
+fn a_device_that_is_away_and_off_the_list_goes_with_the_list() {
+    let mut world = World::new(Scheme::SenderKeys, &["mike", "sean"], 0);
+    let laptop = second_device(&mut world);
+    let id = *world.people[laptop].account().device_id();
+    let silent: Vec<_> = world.people.drain(laptop..).collect();
+    for person in &mut world.people {
+        person.bench.now = person.bench.now.plus(44 * crate::Timestamp::DAY);
+    }
+    for who in [0, 1] {
+        world.change(who, &Intent::Heal).unwrap();
+        world.sync_all();
+    }
+    let mike = &mut world.people[0];
+    let mut account = mike.account();
+    mike.bench.step(|cx| account.remove_device(id, cx)).unwrap();
+    mike.bench.now = mike.bench.now.plus(2 * crate::Timestamp::DAY);
+    world.change(0, &Intent::Heal).unwrap();
+    world.sync_all();
+    let roster = world.people[1].group().roster;
+    assert!(roster.leaf(id).is_none() && !roster.is_away(id), "gone for good");
+    assert_eq!(silent.len(), 1);
+}

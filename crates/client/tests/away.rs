@@ -56,18 +56,7 @@ async fn away(scheme: Scheme) {
     assert_eq!(texts(&mike, "Trip").await.last().unwrap(), "without steve");
 
     years.relay.sweep().await.unwrap();
-    let mut back = false;
-    for round in 0..10 {
-        sync(&steve).await;
-        sync(&mike).await;
-        let text = format!("round {round}");
-        say(&mike, "Trip", &text).await;
-        back = texts(&steve, "Trip").await.contains(&text);
-        if back {
-            break;
-        }
-    }
-    assert!(back, "the device finds its way back");
+    comes_back(&steve, &mike).await;
     say(&steve, "Trip", "I am back").await;
     for one in [&mike, &sean] {
         assert_eq!(texts(one, "Trip").await.last().unwrap(), "I am back");

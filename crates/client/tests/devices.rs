@@ -87,6 +87,8 @@ async fn a_second_device(scheme: Scheme) {
         sync(&mike).await;
     }
     assert_eq!(sean.devices().await.unwrap().len(), 1);
+    let told: Vec<_> = sync(&steve).await.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|line| line.contains("took away a device")), "{told:?}");
     say(&mike, "Trip", "without the laptop").await;
     assert_eq!(texts(&sean, "Trip").await.last().unwrap(), "without the laptop");
     let refused = laptop.sync(PATIENCE).await.err().unwrap();

@@ -267,18 +267,7 @@ async fn longer_than_kept(scheme: Scheme) {
     say(&sean, "Trip", "late").await;
     let events = sync(&steve).await;
     assert!(arrived(&events).1 >= 5, "what is gone is named: {events:?}");
-    let mut back = false;
-    for round in 0..10 {
-        sync(&mike).await;
-        sync(&steve).await;
-        let text = format!("round {round}");
-        say(&mike, "Trip", &text).await;
-        back = texts(&steve, "Trip").await.contains(&text);
-        if back {
-            break;
-        }
-    }
-    assert!(back, "the device finds its way back");
+    comes_back(&steve, &mike).await;
     say(&steve, "Trip", "I am back").await;
     assert_eq!(texts(&sean, "Trip").await.last().unwrap(), "I am back");
     let read = texts(&steve, "Trip").await;

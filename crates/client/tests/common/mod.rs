@@ -124,3 +124,17 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         }
     }
 }
+
+/// Until a device that was let in again reads in "Trip" what `other` says.
+pub(crate) async fn comes_back(who: &Client, other: &Client) {
+    for round in 0..10 {
+        sync(who).await;
+        sync(other).await;
+        let text = format!("round {round}");
+        say(other, "Trip", &text).await;
+        if texts(who, "Trip").await.contains(&text) {
+            return;
+        }
+    }
+    panic!("the device does not find its way back");
+}

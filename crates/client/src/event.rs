@@ -138,6 +138,11 @@ pub enum Event {
     },
     /// A new device asks to be linked to this account.
     DeviceAsks,
+    /// This new device has been told by another one of this person what was before.
+    History {
+        /// How many messages.
+        messages: u64,
+    },
     /// Whoever made a link does not let this person in by it.
     TurnedAway {
         /// Their handle.
@@ -220,6 +225,9 @@ impl fmt::Display for Event {
             }
             Self::RelayRestored { conversation, lost, changes, .. } => {
                 restored(f, conversation, *lost, *changes)
+            }
+            Self::History { messages } => {
+                write!(f, "your other device told this one what was before: {messages} messages")
             }
             Self::DeviceAsks => {
                 f.write_str("a new device asks to be linked; approve it with the code that it shows")

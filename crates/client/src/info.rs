@@ -26,6 +26,8 @@ pub struct DeviceInfo {
     pub device: String,
     /// Whether it is this one.
     pub this: bool,
+    /// This many messages are still to be told to it. `None`: nothing is, or another device tells it.
+    pub untold: Option<u64>,
 }
 
 /// Somebody known here.
@@ -52,7 +54,7 @@ pub struct GroupInfo {
     pub name: String,
     /// What the group calls itself.
     pub title: String,
-    /// `pairwise`, `sender-keys` or `tree`.
+    /// `pairwise`, `sender-keys` or `tree`; `unknown` where only another device of this person was ever in it.
     pub scheme: String,
     /// Counts the changes.
     pub epoch: u64,

@@ -3,8 +3,9 @@
 
 mod common;
 
-use common::{PASSPHRASE, PATIENCE, Stage, done, say, sync, texts, trip};
-use conclave_client::{Client, ClientError, Event, Scheme};
+use common::lives::Person;
+use common::{PASSPHRASE, PATIENCE, Stage, cheap_person, done, say, sync, texts, trip};
+use conclave_client::{Client, ClientError, Event, ReadOptions, Scheme};
 use std::sync::{Arc, Mutex};
 
 /// Links a second device of `first`, which approves what `code` makes of the code that is shown.
@@ -41,6 +42,18 @@ async fn joins(first: &Client, second: &Client, groups: usize) {
     while second.groups().await.unwrap().len() < groups {
         sync(second).await;
         sync(first).await;
+    }
+}
+
+/// Until it has been told what was before.
+async fn is_told(first: &Client, second: &Client) -> u64 {
+    loop {
+        sync(first).await;
+        for event in sync(second).await {
+            if let Event::History { messages } = event {
+                return messages;
+            }
+        }
     }
 }
 
@@ -191,5 +204,90 @@ async fn a_device_that_never_shows_its_keys_keeps_nobody_waiting() {
     let laptop = stage.again("laptop").await;
     joins(&sean, &laptop, 1).await;
     say(&mike, "Trip", "now it is here").await;
-    assert_eq!(texts(&laptop, "Trip").await, ["now it is here"]);
+    assert_eq!(texts(&laptop, "Trip").await.last().unwrap(), "now it is here");
+    while texts(&laptop, "Trip").await.len() < 5 {
+        sync(&sean).await;
+    }
+    let all = ["a", "b", "c", "all the same", "now it is here"];
+    assert_eq!(texts(&laptop, "Trip").await, all, "also what was said before it came in");
+}
+
+#[tokio::test]
+async fn a_new_device_is_told_what_was_before_and_whom_the_person_knows() {
+    let stage = Stage::open().await;
+    let three = [
+        cheap_person(&stage, "mike").await,
+        cheap_person(&stage, "sean").await,
+        cheap_person(&stage, "steve").await,
+    ];
+    trip(&three, Scheme::SenderKeys).await;
+    let [mike, sean, steve] = three;
+    mike.new_group("Old", Scheme::Tree).await.unwrap();
+    done(mike.add("Old", &["sean"], PATIENCE).await);
+    say(&mike, "Old", "long ago").await;
+    sync(&sean).await;
+    done(sean.leave("Old", PATIENCE).await);
+    say(&sean, "mike", "hello").await;
+    sean.mark_verified("mike").await.unwrap();
+    // More than one batch holds.
+    for round in 0..12 {
+        say(&mike, "Trip", &format!("{round} {}", "x".repeat(20_000))).await;
+    }
+    let (laptop, approved) = link(&stage, &sean, "laptop", |code| code).await;
+    let laptop = laptop.unwrap();
+    approved.unwrap();
+    let told = is_told(&sean, &laptop).await;
+    joins(&sean, &laptop, 2).await;
+    assert_eq!(told, 17, "a, b, c, twelve long ones, one of each other conversation");
+    for target in ["Trip", "Old", "mike"] {
+        assert_eq!(texts(&laptop, target).await, texts(&sean, target).await, "{target}");
+    }
+    let only_new = ReadOptions { only_new: true, limit: None };
+    assert!(laptop.read("Trip", only_new).await.unwrap().is_empty(), "none of it is new");
+    let [known] = &laptop.contacts().await.unwrap()[..] else { panic!("sean knows mike alone") };
+    assert!(known.name == "mike" && known.verified, "{known:?}");
+    let old = laptop.group_info("Old").await.unwrap();
+    assert_eq!((old.state.as_str(), old.scheme.as_str()), ("left", "unknown"), "it never was in it");
+    assert!(sean.devices().await.unwrap().iter().all(|device| device.untold.is_none()));
+    // What is said from now on comes after it.
+    say(&steve, "Trip", "now").await;
+    assert_eq!(texts(&laptop, "Trip").await.last().unwrap(), "now");
+    assert_eq!(texts(&laptop, "Trip").await, texts(&sean, "Trip").await);
+    // What both write to themselves, both have.
+    say(&laptop, "sean", "buy milk").await;
+    assert_eq!(texts(&sean, "sean").await, ["buy milk"]);
+}
+
+/// The device that tells dies at its transaction `first` after it approved, and a few more times.
+async fn told_by_one_that_dies(first: u64) {
+    let stage = Stage::open().await;
+    let mike = cheap_person(&stage, "mike").await;
+    let mut sean = Person::create(&stage, "sean", []).await;
+    sean.persist(async |client| client.add_contact("mike").await).await;
+    mike.add_contact("sean").await.unwrap();
+    let long: Vec<_> = (0..6).map(|round| format!("{round} {}", "x".repeat(20_000))).collect();
+    for text in &long {
+        sean.say("mike", text).await;
+    }
+    let phone = stage.again("sean").await;
+    let (laptop, approved) = link(&stage, &phone, "laptop", |code| code).await;
+    let laptop = laptop.unwrap();
+    approved.unwrap();
+    drop(phone);
+    sean.dies_after([first, 7, 11]).await;
+    let mut told = 0;
+    while told == 0 {
+        sean.sync().await;
+        told += sync(&laptop).await.iter().filter(|event| matches!(event, Event::History { .. })).count();
+    }
+    assert_eq!((told, sean.deaths > 0), (1, true), "{first}");
+    assert_eq!(texts(&laptop, "mike").await, long, "{first}");
+}
+
+#[tokio::test]
+async fn killed_between_any_two_steps_a_history_is_told_whole_and_once() {
+    let firsts: Vec<u64> = (2..20).collect();
+    for some in firsts.chunks(6) {
+        futures_util::future::join_all(some.iter().map(|first| told_by_one_that_dies(*first))).await;
+    }
 }

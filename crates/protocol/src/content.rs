@@ -1,6 +1,7 @@
 //! What people say, and how its length is hidden. Who said it, and whether it is authentic, is the group's concern.
 
 use crate::codec::{self, Rest};
+use crate::history::History;
 use crate::{Misuse, PeerFault, Result};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -8,6 +9,7 @@ use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 pub const MAX_TEXT: usize = 64 << 10;
 
 const TEXT: u16 = 1;
+const HISTORY: u16 = 2;
 const CRITICAL: u16 = 1 << 15;
 
 /// What a message says.
@@ -16,6 +18,8 @@ const CRITICAL: u16 = 1 << 15;
 pub enum Content {
     /// Plain text, UTF-8.
     Text(String),
+    /// What was before, told by one device of a person to a new one. It means nothing outside the chat of these devices.
+    History(History),
     /// A kind that this version does not know. `critical`: it cannot be shown without a newer version.
     Unknown {
         /// The kind's number.
@@ -50,6 +54,7 @@ impl Content {
     pub(crate) fn encode(&self) -> Result<Vec<u8>> {
         codec::encode(&match self {
             Self::Text(text) => Encoded { kind: TEXT | CRITICAL, bytes: Rest(text.as_bytes().to_vec()) },
+            Self::History(history) => Encoded { kind: HISTORY, bytes: Rest(codec::encode(history)?) },
             Self::Unknown { kind, critical, bytes } => {
                 let kind = if *critical { kind | CRITICAL } else { kind & !CRITICAL };
                 Encoded { kind, bytes: Rest(bytes.clone()) }
@@ -63,7 +68,8 @@ impl Content {
             (TEXT, true) if bytes.len() <= MAX_TEXT => {
                 String::from_utf8(bytes).map(Self::Text).map_err(|_| PeerFault::Malformed.into())
             }
-            (TEXT, _) => Err(PeerFault::Malformed.into()),
+            (HISTORY, false) => codec::decode(&bytes).map(Self::History),
+            (TEXT | HISTORY, _) => Err(PeerFault::Malformed.into()),
             (kind, critical) => Ok(Self::Unknown { kind, critical, bytes }),
         }
     }

@@ -11,6 +11,7 @@ mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 pub mod group;
+pub mod history;
 pub mod identity;
 mod ids;
 pub mod labels;

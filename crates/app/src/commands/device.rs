@@ -85,7 +85,10 @@ async fn list(settings: &Settings) -> Result<(), Failure> {
     }
     for device in devices {
         let this = if device.this { "  (this one)" } else { "" };
-        output::line(&format!("{}{this}", device.device))?;
+        let untold = device.untold.map_or_else(String::new, |untold| {
+            format!("  (is told what was before; {untold} messages to go)")
+        });
+        output::line(&format!("{}{this}{untold}", device.device))?;
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use crate::store::people::Person;
 use crate::{ClientError, Result};
 use conclave_protocol::group::{Group, Home, Intent, Scheme};
 use conclave_protocol::identity::Account;
-use conclave_protocol::{GroupId, SeatId};
+use conclave_protocol::{GroupId, PersonId, SeatId};
 
 /// What a name means.
 pub(super) enum Target {
@@ -96,13 +96,13 @@ impl Target {
 
 /// A chat of two: a pairwise group that the other one is added to.
 fn begin_chat(tx: &Tx, with: &Person) -> Result<GroupId> {
-    let group = found(tx, Scheme::Pairwise, "", Some(with))?;
+    let group = found(tx, Scheme::Pairwise, "", Some(&with.person))?;
     tx.wish(&group, &What::Change(Intent::Add(vec![with.person])), 0)?;
     Ok(group)
 }
 
 /// Founds a group here. The engine makes its channel.
-pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>) -> Result<GroupId> {
+pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&PersonId>) -> Result<GroupId> {
     let relay = tx.relay()?;
     let (channel, token): ([u8; 16], [u8; 32]) = (tx.random()?, tx.random()?);
     let seat = SeatId(tx.random()?);
@@ -125,7 +125,7 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&Person>)
         asked_at: 0,
         lost: 0,
     })?;
-    tx.add_conversation(&group, title, with.map(|person| &person.person), None, State::Member)?;
+    tx.add_conversation(&group, title, with, None, State::Member)?;
     if tx.protocol(Account::load)?.device_list().devices().len() > 1 {
         crate::engine::want_devices(tx, &group)?;
     }

@@ -1,16 +1,18 @@
 //! Further devices of this person: linked by a link from here, taken away, or becoming one.
 
 use super::Client;
+use super::conversations::found;
 use super::links::bad_link;
 use crate::clock::{Clock, SystemClock, check_reach};
 use crate::directory::{Reach, answer_fault, look_up, relay_id};
+use crate::engine::own_chat;
 use crate::info::{DeviceInfo, Outcome};
 use crate::store::meta::Fact;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::{Address, Link};
 use crate::{ClientError, Result};
-use conclave_protocol::group::{Bundles, Need, UnverifiedLinking, ask_to_link};
+use conclave_protocol::group::{Bundles, Need, Scheme, UnverifiedLinking, ask_to_link};
 use conclave_protocol::identity::{Account, Handle, NewDevice, UnverifiedLink, make_link};
 use conclave_protocol::{DeviceId, Misuse};
 use conclave_wire::RelayId;
@@ -73,6 +75,9 @@ impl Client {
             let listed = list.devices().iter().find(|listed| listed.device.to_string() == device);
             let device = listed.ok_or(Misuse::NotAMember)?.device;
             tx.protocol(|cx| account.remove_device(device, cx))?;
+            if tx.telling()?.is_some_and(|telling| telling.device() == device) {
+                tx.set_telling(None)?;
+            }
             want_devices(tx)
         };
         let wanted = self.store.step(step).await?;
@@ -86,9 +91,12 @@ impl Client {
             .view(|tx| {
                 let account = tx.protocol(Account::load)?;
                 let list = account.device_list();
+                let telling = tx.telling()?;
+                let untold = telling.as_ref().map(|telling| tx.left_to_tell(telling)).transpose()?;
                 let info = |device: DeviceId| DeviceInfo {
                     device: device.to_string(),
                     this: device == *account.device_id(),
+                    untold: untold.filter(|_| telling.is_some_and(|telling| telling.device() == device)),
                 };
                 Ok(list.devices().iter().map(|listed| info(listed.device)).collect())
             })
@@ -164,11 +172,16 @@ fn approve(tx: &Tx, code: &str) -> Result<Result<i64>> {
     if asks.code()? != code {
         return Ok(Err(ClientError::WrongCode));
     }
-    tx.protocol(|cx| {
+    let (account, device) = tx.protocol(|cx| {
         let mut account = Account::load(cx)?;
         let listed = asks.verify(account.person())?;
-        account.add_device(listed, cx)
+        account.add_device(listed, cx)?;
+        Ok((account, listed.device))
     })?;
+    if own_chat(tx, &account)?.is_none() {
+        found(tx, Scheme::Pairwise, "", Some(account.person()))?;
+    }
+    tx.tell_all(device)?;
     want_devices(tx).map(Ok)
 }
 

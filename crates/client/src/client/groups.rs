@@ -220,6 +220,19 @@ fn shares(people: Vec<(PersonId, usize)>) -> Vec<Vec<PersonId>> {
 
 fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
     let own = *tx.protocol(Account::load)?.person();
+    if tx.was_told_of(conversation)? {
+        return Ok(GroupInfo {
+            id: conversation.group.to_string(),
+            name: conversation.name.clone(),
+            title: conversation.name.clone(),
+            scheme: "unknown".to_owned(),
+            epoch: 0,
+            direct: conversation.direct.is_some(),
+            state: conversation.state.as_str().to_owned(),
+            exposed_until: None,
+            members: Vec::new(),
+        });
+    }
     let group = tx.protocol(|cx| Group::load(&conversation.group, cx))?;
     let mut heals = Vec::new();
     let all = tx.protocol(|cx| group.healed(cx))?;

@@ -54,7 +54,8 @@ impl Client {
 
 fn read(tx: &Tx, target: &str, options: ReadOptions) -> Result<Vec<Message>> {
     let Some((shown, all)) = Target::read(tx, target)?.shown()? else { return Ok(Vec::new()) };
-    let mut after = 0;
+    // What a device was told of the time before it stands below zero, and is not new.
+    let mut after = if options.only_new { 0 } else { i64::MIN };
     if options.only_new {
         for one in &all {
             after = after.max(tx.read_up_to(&one.group)?);

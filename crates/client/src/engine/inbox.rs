@@ -6,6 +6,7 @@ use super::changes::{end, named, shown, take_over};
 use super::doubts::{contradiction, no_group, void};
 use super::forms::{closes, seat_changes, seen};
 use super::healing::Allowed;
+use super::history::{is_own_chat, take_history};
 use super::joining::take_first;
 use super::session::Session;
 use crate::store::Tx;
@@ -296,6 +297,12 @@ fn take_message(
     let handle = member.map_or_else(String::new, |one| one.handle.to_string());
     let (kind, text) = match &message.content {
         Content::Text(text) => (TEXT, text.as_str()),
+        Content::History(history) if is_own_chat(account, group) => {
+            return take_history(tx, account, group, history).map(|()| Taken::Other);
+        }
+        Content::History(_) => {
+            return ignored(tx, group, &format!("{handle} tells a history that is not asked for"));
+        }
         Content::Unknown { kind, .. } => (*kind, ""),
         _ => (0, ""),
     };

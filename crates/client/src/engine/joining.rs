@@ -75,6 +75,7 @@ fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: boo
         tx.befriend(&other)?;
     }
     let own = by == *account.person();
+    let alone = own && super::history::is_own_chat(account, group);
     let contact = own || accepted || tx.person(&by)?.is_some_and(|known| known.contact);
     let blocked = tx.is_blocked(&by)?;
     let id = group.id();
@@ -88,7 +89,7 @@ fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: boo
     if before.is_some() {
         tx.set_state(id, state)?;
     } else {
-        let direct = other.filter(|_| group.is_direct());
+        let direct = other.filter(|_| group.is_direct()).or(alone.then_some(by));
         let title = tx.protocol(|_| group.name())?;
         tx.add_conversation(id, &title, direct.as_ref(), Some(&by), state)?;
     }

@@ -7,6 +7,7 @@ mod changes;
 mod doubts;
 mod forms;
 mod healing;
+mod history;
 mod inbox;
 mod joining;
 mod keys;
@@ -24,6 +25,7 @@ use crate::{ClientError, Event, Result};
 #[cfg(any(test, fuzzing))]
 pub(crate) use forms::fuzz as entries_fuzz;
 pub(crate) use healing::plan as plan_heal;
+pub(crate) use history::own_chat;
 pub(crate) use keys::{device_key, published, sign_login, want_devices};
 pub(crate) use knocks::admit;
 use session::Session;

@@ -79,7 +79,7 @@ impl Session<'_> {
                 self.store.step(move |tx| tx.wish_beyond(&group, &heal, 0).map(drop)).await.map(|()| true)
             }
             Next::Seal(wish) => {
-                let (seq, say) = (wish.seq, matches!(wish.what, What::Say { .. }));
+                let (seq, say) = (wish.seq, !matches!(wish.what, What::Change(_)));
                 match self.seal(wish).await {
                     Ok(Sealed::NotNow) => Ok(false),
                     Ok(Sealed::Settled) => Ok(true),
@@ -233,7 +233,7 @@ fn next(tx: &Tx, group: &GroupId) -> Result<Next> {
     let wishes = tx.wishes(group, LOOK_AHEAD)?;
     let due = wishes.iter().find(|wish| wish.not_before <= tx.now.0);
     let Some(due) = due else { return Ok(Next::Nothing) };
-    if matches!(due.what, What::Say { .. }) && comes_first(tx, &loaded)? {
+    if !matches!(due.what, What::Change(_)) && comes_first(tx, &loaded)? {
         match tx.heal_of(group)? {
             Heal::Waits(wish) => return Ok(Next::Seal(wish)),
             Heal::None => return Ok(Next::Heal),
@@ -252,7 +252,7 @@ fn needs(tx: &Tx, group: &GroupId, what: &What, bundles: &Bundles) -> Result<Vec
     tx.protocol(|cx| {
         let group = Group::load(group, cx)?;
         match what {
-            What::Say { .. } => group.needs_for_send(&Account::load(cx)?, cx),
+            What::Say { .. } | What::Tell { .. } => group.needs_for_send(&Account::load(cx)?, cx),
             What::Change(intent) => group.needs_for(&Account::load(cx)?, intent, bundles),
         }
     })
@@ -275,6 +275,9 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
             match &wish.what {
                 What::Say { id, text } => {
                     group.send(&account, *id, &Content::text(text.as_str())?, bundles, cx)
+                }
+                What::Tell { id, content } => {
+                    group.send(&account, *id, &super::history::content(content)?, bundles, cx)
                 }
                 What::Change(intent) => group.change(&account, intent, bundles, cx),
             }
@@ -366,7 +369,8 @@ fn give_up(tx: &Tx, group: &GroupId, seq: i64, say: bool, error: &ClientError) -
     tx.set_wish(seq, &WishState::Failed { code: code.clone(), error: text.clone() })?;
     let Some(conversation) = tx.conversation(group)? else { return Ok(()) };
     let alone = tx.protocol(|cx| Ok(Group::load(group, cx)?.people().count() < 2))?;
-    if conversation.direct.is_some() && alone {
+    let own = conversation.direct == Some(*tx.protocol(Account::load)?.person());
+    if conversation.direct.is_some() && alone && !own {
         // The other one could not be brought in: there is nobody to say the rest to.
         tx.give_up_all(group, &code, &text)?;
     }

@@ -100,7 +100,11 @@ impl<'s> Session<'s> {
             self.open_seats().await?;
             self.ask_to_rejoin().await?;
             self.renew_keys().await?;
-            if self.flush().await? || self.send_letter().await? || self.answer_knock().await? {
+            if self.tell_history().await?
+                || self.flush().await?
+                || self.send_letter().await?
+                || self.answer_knock().await?
+            {
                 continue;
             }
             if self.is_idle() {

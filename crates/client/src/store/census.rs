@@ -87,6 +87,9 @@ impl Tx<'_> {
         };
         for known in self.all_conversations()? {
             let group: GroupId = known.group;
+            if self.was_told_of(&known)? {
+                continue;
+            }
             let (kind, stranded) = match self.protocol(|cx| Group::load(&group, cx)) {
                 Ok(group) if group.is_direct() => ("direct".to_owned(), group.is_stranded()),
                 Ok(group) => (group.scheme()?.to_string(), group.is_stranded()),

@@ -35,6 +35,8 @@ pub(crate) enum Fact {
     DevicesWanted,
     /// As many of these are known to the relay, and wished for in every group.
     DevicesTold,
+    /// What is being told to a new device, and how far it has come.
+    Telling,
 }
 
 impl Fact {
@@ -54,6 +56,7 @@ impl Fact {
             Self::DeviceAsks => "device_asks",
             Self::DevicesWanted => "devices_wanted",
             Self::DevicesTold => "devices_told",
+            Self::Telling => "telling",
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Wish {
 pub(crate) enum What {
     /// Say this.
     Say { id: MessageId, text: String },
+    /// Tell a new own device this part of the history.
+    Tell { id: MessageId, content: Vec<u8> },
     /// Change the group.
     Change(Intent),
 }
@@ -69,6 +71,7 @@ impl Wish {
                 id: id(row, 3).map(MessageId)?,
                 text: String::from_utf8(body).map_err(|_| damaged())?,
             },
+            "tell" => What::Tell { id: id(row, 3).map(MessageId)?, content: body },
             _ => What::Change(codec::decode(&body).map_err(|_| damaged())?),
         };
         Ok(Self {
@@ -113,6 +116,7 @@ impl Tx<'_> {
     pub(crate) fn wish_beyond(&self, group: &GroupId, what: &What, not_before: u64) -> Result<i64> {
         let (kind, message, body) = match what {
             What::Say { id, text } => ("say", Some(id.0), text.as_bytes().to_vec()),
+            What::Tell { id, content } => ("tell", Some(id.0), content.clone()),
             What::Change(intent) => ("change", None, codec::encode(intent)?),
         };
         let sql = "INSERT INTO outbox (grp, kind, message, body, composed_at, not_before, state)
@@ -204,7 +208,7 @@ impl Tx<'_> {
         };
         // What was said is in the history once it is done: no second copy is kept.
         let sql = "UPDATE outbox SET state = ?2, code = ?3, error = ?4,
-                   body = CASE WHEN ?2 IN ('done', 'failed') AND kind = 'say' THEN x'' ELSE body END WHERE seq = ?1";
+                   body = CASE WHEN ?2 IN ('done', 'failed') AND kind IN ('say', 'tell') THEN x'' ELSE body END WHERE seq = ?1";
         Ok(self.db.prepare_cached(sql)?.execute(params![seq, name, code, error]).map(drop)?)
     }
 }

@@ -115,9 +115,14 @@ impl Tx<'_> {
             return Ok(name.clone());
         }
         let name = self.free_name(person.handle.split('@').next().unwrap_or(&person.handle))?;
-        let mut write = self.db.prepare_cached("UPDATE people SET name = ?2 WHERE person = ?1")?;
-        write.execute(params![person.person.as_bytes(), name])?;
+        self.set_name(&person.person, &name)?;
         Ok(name)
+    }
+
+    /// Gives somebody a local name, which must be free.
+    pub(crate) fn set_name(&self, person: &PersonId, name: &str) -> Result<()> {
+        let mut write = self.db.prepare_cached("UPDATE people SET name = ?2 WHERE person = ?1")?;
+        Ok(write.execute(params![person.as_bytes(), name]).map(drop)?)
     }
 
     /// Marks somebody's safety number as compared.

@@ -260,6 +260,11 @@ impl Group {
         })
     }
 
+    /// Whether a device is in, with keys.
+    pub fn reaches(&self, device: DeviceId) -> bool {
+        self.roster.leaves().any(|leaf| leaf.device == device)
+    }
+
     /// People who asked to leave and are still in the roster: [`Intent::Settle`] is due before the next own message.
     pub fn leaving(&self) -> impl Iterator<Item = PersonId> {
         self.state.leaving.iter().map(|leave| leave.request.person)

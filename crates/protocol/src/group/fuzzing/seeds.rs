@@ -59,7 +59,13 @@ fn plain() -> Seeds {
         Intent::Settle,
         Intent::Readmit(b"request".as_slice().into()),
     ];
-    let mut seeds = vec![("content", text), ("content", newer), ("chat_body", codec::encode(&body).unwrap())];
+    let history = Content::History(crate::history::fuzz_seed()).encode().unwrap();
+    let mut seeds = vec![
+        ("content", text),
+        ("content", newer),
+        ("content", history),
+        ("chat_body", codec::encode(&body).unwrap()),
+    ];
     seeds.extend(intents.iter().map(|intent| ("intent", codec::encode(intent).unwrap())));
     seeds
 }

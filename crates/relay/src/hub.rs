@@ -29,6 +29,7 @@ pub(crate) struct Mailbox {
     places: Mutex<HashSet<Place>>,
     letters: AtomicBool,
     stock: AtomicBool,
+    ended: AtomicBool,
 }
 
 impl Mailbox {
@@ -42,6 +43,11 @@ impl Mailbox {
 
     pub(crate) fn take_stock(&self) -> bool {
         self.stock.swap(false, Ordering::AcqRel)
+    }
+
+    /// Whether the login of this connection is worth nothing any more.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
     }
 
     pub(crate) fn wake_letters(&self) {
@@ -153,6 +159,16 @@ impl Hub {
         here.retain(|other| !Arc::ptr_eq(other, mailbox));
         if here.is_empty() {
             devices.remove(device);
+        }
+    }
+
+    /// The device's key was replaced or taken away: its logins end, but for the one of this mailbox.
+    pub(crate) fn end(&self, device: &DeviceId, but: &Arc<Mailbox>) {
+        for mailbox in locked(&self.devices).get(device).into_iter().flatten() {
+            if !Arc::ptr_eq(mailbox, but) {
+                mailbox.ended.store(true, Ordering::Release);
+                mailbox.notify.notify_one();
+            }
         }
     }
 

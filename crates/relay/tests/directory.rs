@@ -166,6 +166,24 @@ async fn keys_are_handed_out_once_and_their_owner_hears_of_a_low_stock() {
 }
 
 #[tokio::test]
+async fn a_new_device_key_ends_what_the_one_before_has_open() {
+    let relay = relay().await;
+    let (mut mike, mut thief) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let m = Device::new("mike");
+    mike.register(&m).await;
+    thief.login(&m).await;
+    let publish = v1::Publish {
+        device_list: Bytes::new(),
+        device_key: vec![9; 32].into(),
+        devices: Vec::new(),
+        keys: Some(keys("fresh", 1)),
+    };
+    let Body::Stock(_) = mike.ask(Request::Publish(publish)).await else { panic!() };
+    assert_eq!(thief.frame().await, None, "its connection is over");
+    assert_eq!(mike.ask(send(&m, "hello")).await, Body::Done(v1::Done {}));
+}
+
+#[tokio::test]
 async fn above_twenty_devices_keys_come_without_one_time_prekeys() {
     let relay = relay().await;
     let mut client = Client::connect(&relay).await;

@@ -86,7 +86,7 @@ impl Direct {
         let outcomes = wait(self.storage.apply(vec![op])).map_err(broken)?;
         match outcomes.into_iter().next() {
             Some(Outcome::Done | Outcome::Floors(_)) => Ok(done()),
-            Some(Outcome::Stock(stock)) => Ok(Body::Stock(stock)),
+            Some(Outcome::Stock(stock) | Outcome::Published { stock, .. }) => Ok(Body::Stock(stock)),
             Some(Outcome::Keys { keys, .. }) => Ok(Body::Keys(v1::Keys { devices: keys })),
             Some(other) => Err(unexpected(&other)),
             None => Err(refused(Code::Unavailable)),

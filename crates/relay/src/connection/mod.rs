@@ -220,6 +220,9 @@ impl Connection {
 
     /// Something waits: entries, letters, a low stock.
     async fn mail(&mut self) -> Alive {
+        if self.mailbox.is_ended() {
+            return Err(Gone);
+        }
         for place in self.mailbox.take_places() {
             self.follow.note(place, self.relay.hub.head(&place.0));
         }

@@ -105,7 +105,11 @@ impl Connection {
         let devices = publish.devices.into_iter().map(listed).collect::<Answer<Vec<_>>>()?;
         let op = PublishOp { device, device_list: publish.device_list, device_key, devices, keys };
         match self.apply(Op::Publish(Box::new(op))).await? {
-            Outcome::Stock(stock) => Ok(Body::Stock(stock)),
+            Outcome::Published { stock, ended } => {
+                // What is logged in by a key that is worth nothing any more hears no more letters.
+                ended.iter().for_each(|device| self.relay.hub.end(device, &self.mailbox));
+                Ok(Body::Stock(stock))
+            }
             other => Err(unexpected(&other)),
         }
     }

@@ -180,8 +180,13 @@ pub(crate) enum Outcome {
         turn: u64,
         head: u64,
     },
-    /// After Register and Publish.
+    /// After Register.
     Stock(v1::Stock),
+    /// After Publish; with the devices whose logins it ended.
+    Published {
+        stock: v1::Stock,
+        ended: Vec<DeviceId>,
+    },
     Keys {
         keys: Vec<v1::DeviceKeys>,
         low: Vec<DeviceId>,

@@ -44,7 +44,7 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
     let person = t.add_person(&op.name, &op.person)?;
     t.set_device_list(person.key, &op.device_list)?;
     let device = t.add_device(person.key, &op.device, &op.device_key)?;
-    store_keys(t, device, &op.keys)
+    store_keys(t, device, &op.keys).map(Outcome::Stock)
 }
 
 fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
@@ -62,38 +62,41 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
     if !op.device_list.is_empty() {
         t.set_device_list(row.person, &op.device_list)?;
     }
-    set_devices(t, &row, &op.devices)?;
+    let mut ended = set_devices(t, &row, &op.devices)?;
     if let Some(public) = op.device_key.filter(|public| *public != row.public) {
         // What the key before has signed is worth nothing beside the new one.
         (row.public, row.bundle, row.last_resort) = (public, Bytes::new(), Bytes::new());
+        ended.push(op.device);
         for kind in [Kind::Prekey, Kind::JoinKey] {
             while t.take_one_time(row.key, kind)?.is_some() {}
         }
     }
-    store_keys(t, row, &op.keys)
+    Ok(Outcome::Published { stock: store_keys(t, row, &op.keys)?, ended })
 }
 
-/// The devices of a person, beside the one that says so. None: unchanged.
-fn set_devices(t: &mut dyn Tables, by: &DeviceRow, listed: &[(DeviceId, [u8; 32])]) -> Result<()> {
+/// The devices of a person, beside the one that says so; gives those that are gone. None: unchanged.
+fn set_devices(t: &mut dyn Tables, by: &DeviceRow, listed: &[(DeviceId, [u8; 32])]) -> Result<Vec<DeviceId>> {
     if listed.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
+    let mut ended = Vec::new();
     let known = t.devices_of(by.person)?;
     for gone in known.iter().filter(|row| row.key != by.key && listed.iter().all(|(id, _)| *id != row.device))
     {
         t.remove_device(gone.key)?;
+        ended.push(gone.device);
     }
     for (device, public) in listed {
         if known.iter().all(|row| row.device != *device) {
             t.add_device(by.person, device, public)?;
         }
     }
-    Ok(())
+    Ok(ended)
 }
 
 /// New one-time keys push out the oldest: those expire first, and must not
 /// stand in the way of good ones.
-fn store_keys(t: &mut dyn Tables, mut row: DeviceRow, keys: &KeysOp) -> Result<Outcome> {
+fn store_keys(t: &mut dyn Tables, mut row: DeviceRow, keys: &KeysOp) -> Result<v1::Stock> {
     if !keys.bundle.is_empty() {
         row.bundle = keys.bundle.clone();
     }
@@ -110,7 +113,7 @@ fn store_keys(t: &mut dyn Tables, mut row: DeviceRow, keys: &KeysOp) -> Result<O
             t.take_one_time(row.key, kind)?;
         }
     }
-    Ok(Outcome::Stock(stock_of(t, row.key)?))
+    stock_of(t, row.key)
 }
 
 fn stock_of(t: &mut dyn Tables, device: i64) -> Result<v1::Stock> {

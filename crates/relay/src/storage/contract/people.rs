@@ -86,7 +86,7 @@ fn new_one_time_keys_push_out_the_oldest_above_the_limit() {
         let prekeys = (60..130).map(|n| Bytes::from(vec![n; 4])).collect();
         let keys = KeysOp { prekeys, ..KeysOp::default() };
         let publish = publish(None, keys);
-        let Outcome::Stock(stock) = one(&*storage, publish).await else { panic!() };
+        let Outcome::Published { stock, .. } = one(&*storage, publish).await else { panic!() };
         assert_eq!((stock.one_time_prekeys, stock.join_keys), (limits::ONE_TIME_KEYS as u32, 1));
         let Outcome::Keys { keys, .. } = one(&*storage, Op::TakeKeys(vec![take(1)])).await else { panic!() };
         assert_eq!(keys[0].one_time_prekey, vec![30; 4], "the oldest that was left");
@@ -109,12 +109,15 @@ fn a_new_device_key_takes_away_what_the_one_before_has_signed() {
     over_each(async |storage| {
         one(&*storage, register(1, some_keys(6, 7))).await;
         let before = storage.device_key(device(1)).await.unwrap().unwrap();
-        let Outcome::Stock(stock) = one(&*storage, publish(Some(before), some_keys(1, 1))).await else {
+        let Outcome::Published { stock, .. } = one(&*storage, publish(Some(before), some_keys(1, 1))).await
+        else {
             panic!()
         };
         assert_eq!((stock.one_time_prekeys, stock.join_keys), (7, 8), "the same key again changes nothing");
         let fresh = KeysOp { prekeys: vec![Bytes::from_static(b"fresh")], ..KeysOp::default() };
-        let Outcome::Stock(stock) = one(&*storage, publish(Some([9; 32]), fresh)).await else { panic!() };
+        let Outcome::Published { stock, .. } = one(&*storage, publish(Some([9; 32]), fresh)).await else {
+            panic!()
+        };
         assert_eq!((stock.one_time_prekeys, stock.join_keys), (1, 0));
         assert_eq!(storage.device_key(device(1)).await.unwrap(), Some([9; 32]));
         let Outcome::Keys { keys, .. } = one(&*storage, Op::TakeKeys(vec![take(1)])).await else { panic!() };

@@ -194,6 +194,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::BadLink("WHY"),
         ClientError::NoDeviceAsks,
         ClientError::WrongCode,
+        ClientError::WrongRecoveryKey,
         ClientError::NotListed,
         ClientError::LinkExpired,
         ClientError::NotAccepted(name()),

@@ -31,6 +31,10 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
             ("it knows another device of this id", "Make the account anew, in an empty directory.")
         }
         Code::PersonTaken => ("this person has an account there already", "Use the account that is there."),
+        Code::NoRecovery => (
+            "it was never told of this identity key under this name",
+            "Look at the name and the relay. An account older than its relay's knowledge of recovery must have been online since.",
+        ),
         Code::RegistrationClosed => ("it takes no new accounts", "Use another relay, or ask its owner."),
         Code::BadInvite => {
             ("it wants an invite code, and this is none", "Ask its owner for one, and give it with --invite.")

@@ -84,6 +84,30 @@ impl Reach {
         Ok(())
     }
 
+    /// Pins the newest lists of people, each from the relay of their handle. Who is not found, or whose relay cannot be
+    /// reached, stays as pinned; contradictions are events.
+    pub(crate) async fn newest(&mut self, near: Near<'_>, people: Vec<Person>) -> Result<()> {
+        for (host, some) in by_host(people, |person| host_of(&person.handle).to_owned()) {
+            for some in some.chunks(LOOKUPS_PER_REQUEST) {
+                let persons = some.iter().map(|known| known.person.0.to_vec().into()).collect();
+                let found = match self.directory(near, &host, v1::Lookup { names: Vec::new(), persons }).await
+                {
+                    Err(ClientError::RelayAway { .. } | ClientError::Refused { .. }) => break,
+                    found => found?,
+                };
+                for known in some {
+                    let found = found.iter().find(|found| found.person.as_ref() == known.person.as_bytes());
+                    let Some(Ok(list)) = found.map(verified) else { continue };
+                    match pin(&self.store, known.handle.clone(), list).await {
+                        Ok(_) | Err(ClientError::IdentityChanged(_)) => {}
+                        Err(error) => return Err(error),
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
     async fn directory(&mut self, near: Near<'_>, host: &str, lookup: v1::Lookup) -> Result<Vec<v1::Person>> {
         match self.ask(near, host, Request::Lookup(lookup)).await? {
             Body::Directory(directory) => Ok(directory.persons),
@@ -166,6 +190,15 @@ pub(crate) fn relay_id(link: &Link) -> Result<[u8; 32]> {
     link.hello().relay_id.as_ref().try_into().map_err(bad)
 }
 
+/// What the directory says of a name now, if anything; nothing is pinned.
+pub(crate) async fn look_at(link: &Link, handle: Handle) -> Result<Option<DeviceList>> {
+    let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
+    let Body::Directory(directory) = link.ask(Request::Lookup(lookup)).await? else {
+        return Err(answer_fault());
+    };
+    directory.persons.iter().find(|person| person.name == handle.name()).map(verified).transpose()
+}
+
 /// Looks somebody up by handle, and pins what was found.
 pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Result<Person> {
     let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
@@ -208,7 +241,7 @@ fn host_of(handle: &str) -> &str {
 
 /// Pins a list in a step of its own; a contradiction is an event.
 async fn pin(store: &Store, handle: String, list: DeviceList) -> Result<Person> {
-    let pinned = store.step(move |tx| match tx.pin(&handle, &list) {
+    let pinned = store.step(move |tx| match pin_and_follow(tx, &handle, &list) {
         Err(ClientError::IdentityChanged(who)) => {
             tx.tell_once(&Event::IdentityChanged { who: who.clone() })?;
             Ok(Err(ClientError::IdentityChanged(who)))
@@ -216,6 +249,16 @@ async fn pin(store: &Store, handle: String, list: DeviceList) -> Result<Person> 
         pinned => Ok(pinned),
     });
     pinned.await?
+}
+
+/// Pins a list; where it is newer than the one before, groups follow.
+fn pin_and_follow(tx: &Tx, handle: &str, list: &DeviceList) -> Result<Person> {
+    let before = tx.person(list.person())?;
+    let pinned = tx.pin(handle, list)?;
+    if before.is_some_and(|before| before.list != pinned.list) {
+        crate::engine::list_changed(tx, &pinned)?;
+    }
+    Ok(pinned)
 }
 
 /// What the directory says of a person, if its signature holds and is by that person.
@@ -240,7 +283,7 @@ pub(crate) fn pin_members(tx: &Tx, group: &conclave_protocol::group::Group) -> R
             // By the own first device. That this one is gone from it, its seat shows.
             let _ = tx.protocol(|cx| account.take_list(member.list.clone(), cx));
         }
-        match tx.pin(member.handle.as_str(), member.list) {
+        match pin_and_follow(tx, member.handle.as_str(), member.list) {
             Err(ClientError::IdentityChanged(who)) => tx.tell_once(&Event::IdentityChanged { who })?,
             // An older list than the one pinned: the roster keeps the list of its last change.
             pinned => drop(pinned?),

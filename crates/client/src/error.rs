@@ -97,6 +97,9 @@ pub enum ClientError {
     /// The device that asks shows another code.
     #[error("this is not the code of the device that asked; it was turned away")]
     WrongCode,
+    /// A recovery key of somebody else.
+    #[error("this recovery key is not that of the person by this name")]
+    WrongRecoveryKey,
     /// Nobody has approved this device in time.
     #[error("this device was not approved in time")]
     NotListed,
@@ -184,6 +187,7 @@ impl ClientError {
             Self::BadLink(_) => "bad_link",
             Self::NoDeviceAsks => "no_device_asks",
             Self::WrongCode => "wrong_code",
+            Self::WrongRecoveryKey => "wrong_recovery_key",
             Self::NotListed => "not_listed",
             Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
@@ -229,6 +233,9 @@ impl ClientError {
             Self::NoDeviceAsks => "Run `conclave device link`, and take its link on the new device.",
             Self::WrongCode => {
                 "If you typed it right, somebody else has seen the link. Make a new one with `conclave device link`."
+            }
+            Self::WrongRecoveryKey => {
+                "Look at the name, at the relay, and at the paper: it may be the key of another account."
             }
             Self::NotListed => "Run the same again, or make a new link on your first device.",
             Self::LinkExpired => "Ask for a new one.",
@@ -281,6 +288,7 @@ fn misuse_code(misuse: &Misuse) -> &'static str {
         Misuse::GroupFull(_) => "group_full",
         Misuse::NotPrimary => "not_primary",
         Misuse::KeysUnderWay => "keys_under_way",
+        Misuse::BadRecoveryKey => "bad_recovery_key",
         Misuse::SchemeUnavailable => "scheme_unavailable",
         _ => "refused",
     }

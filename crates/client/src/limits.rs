@@ -19,6 +19,8 @@ pub const ALL: &[Limit] = &[
     ("entries taken in by one transaction", engine::ENTRIES_AT_ONCE as u64, "entries"),
     ("requests of unknown people that wait", engine::REQUESTS as u64, "requests"),
     ("the longest pause between two tries to connect", engine::LONGEST_PAUSE.as_secs(), "seconds"),
+    ("people's devices are looked up every", engine::PEOPLE_LOOKED_UP / 3_600_000, "hours"),
+    ("a device of theirs is waited for to say so in a group", engine::SIBLING_TIME / 60_000, "minutes"),
     ("an own heal that does not get through is told after", engine::HEAL_LATE / 60_000, "minutes"),
     ("a relay's answer is waited for", transport::PATIENCE.as_secs(), "seconds"),
     ("a relay may be silent", transport::SILENCE.as_secs(), "seconds"),

@@ -167,6 +167,11 @@ pub enum Misuse {
     /// New keys of this device are not known to its relay yet.
     #[error("this device's new keys are still on their way to its relay")]
     KeysUnderWay,
+    /// Not a recovery key.
+    #[error(
+        "these are not the 24 words of a recovery key: look for a word that is misspelt, missing or in another place"
+    )]
+    BadRecoveryKey,
     /// The scheme is not built.
     #[error("this scheme is not available in this version")]
     SchemeUnavailable,
@@ -193,6 +198,7 @@ impl Misuse {
         Self::OutOfOrder,
         Self::NotPrimary,
         Self::KeysUnderWay,
+        Self::BadRecoveryKey,
         Self::SchemeUnavailable,
     ];
 }

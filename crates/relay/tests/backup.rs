@@ -183,7 +183,7 @@ async fn is_all_there(dir: &Path) {
 #[tokio::test]
 async fn a_relay_starts_from_a_kept_copy_of_an_earlier_version() {
     let dir = tempfile::tempdir().unwrap();
-    for kept in ["relay-1", "relay-2"] {
+    for kept in ["relay-1", "relay-2", "relay-3"] {
         let copy = dir.path().join(kept);
         copy_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kept), &copy);
         is_all_there(&copy).await;

@@ -142,6 +142,7 @@ async fn keys_are_handed_out_once_and_their_owner_hears_of_a_low_stock() {
         device_list: Bytes::new(),
         device_key: Bytes::new(),
         devices: Vec::new(),
+        identity_key: Bytes::new(),
         keys: Some(keys("more", 5)),
     };
     let stock = v1::Stock { one_time_prekeys: 14, join_keys: 14 };
@@ -150,6 +151,7 @@ async fn keys_are_handed_out_once_and_their_owner_hears_of_a_low_stock() {
         device_list: Bytes::new(),
         device_key: Bytes::new(),
         devices: Vec::new(),
+        identity_key: Bytes::new(),
         keys: Some(keys("newer", 90)),
     };
     let full = v1::Stock { one_time_prekeys: 100, join_keys: 100 };
@@ -160,6 +162,7 @@ async fn keys_are_handed_out_once_and_their_owner_hears_of_a_low_stock() {
         device_list: Bytes::new(),
         device_key: Bytes::new(),
         devices: Vec::new(),
+        identity_key: Bytes::new(),
         keys: Some(keys("more", 101)),
     };
     assert_eq!(refusal(&mike.ask(Request::Publish(too_many)).await), Code::TooLarge);
@@ -176,11 +179,44 @@ async fn a_new_device_key_ends_what_the_one_before_has_open() {
         device_list: Bytes::new(),
         device_key: vec![9; 32].into(),
         devices: Vec::new(),
+        identity_key: Bytes::new(),
         keys: Some(keys("fresh", 1)),
     };
     let Body::Stock(_) = mike.ask(Request::Publish(publish)).await else { panic!() };
     assert_eq!(thief.frame().await, None, "its connection is over");
     assert_eq!(mike.ask(send(&m, "hello")).await, Body::Done(v1::Done {}));
+}
+
+#[tokio::test]
+async fn the_identity_key_recovers_a_name_on_a_new_device_and_no_other_key_does() {
+    let relay = relay().await;
+    let (mut mike, mut new) = (Client::connect(&relay).await, Client::connect(&relay).await);
+    let (m, phone) = (Device::new("mike"), Device::new("phone"));
+    mike.register(&m).await;
+    let right = m.recover(&phone, &new.hello);
+    let by_another = v1::Recover { name: "mike".into(), ..phone.recover(&phone, &new.hello) };
+    let of_another = v1::Recover { signature: m.sign(&new.hello), ..right.clone() };
+    let elsewhere = m.recover(&phone, &mike.hello);
+    for (bad, code) in [
+        (by_another, Code::BadSignature),
+        (of_another, Code::BadSignature),
+        (elsewhere, Code::BadSignature),
+        (v1::Recover { name: "nobody".into(), ..right.clone() }, Code::NoRecovery),
+        (v1::Recover { devices: Vec::new(), ..right.clone() }, Code::Malformed),
+    ] {
+        assert_eq!(refusal(&new.ask(Request::Recover(bad)).await), code);
+    }
+    let stock = v1::Stock { one_time_prekeys: 3, join_keys: 3 };
+    assert_eq!(new.ask(Request::Recover(right)).await, Body::Stock(stock));
+    assert_eq!(mike.frame().await, None, "the lost one's connection is over");
+    assert_eq!(new.ask(send(&phone, "logged in")).await, Body::Done(v1::Done {}));
+    let mut stranger = Client::connect(&relay).await;
+    assert_eq!(refusal(&stranger.login(&m).await), Code::UnknownDevice);
+    let Body::Directory(directory) = stranger.ask(lookup(&["mike"])).await else { panic!() };
+    assert_eq!(
+        (directory.persons[0].device_list.as_ref(), directory.persons[0].devices.len()),
+        (&b"recovered"[..], 1)
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,18 @@ pub fn login_bytes(relay: &RelayId, challenge: &[u8; CHALLENGE_BYTES], device: &
     [LABEL, relay.as_bytes(), challenge, device.as_bytes()].concat()
 }
 
+const RECOVER: &[u8] = b"conclave relay recover v1";
+
+/// What the identity key signs in `Recover`.
+pub fn recover_bytes(
+    relay: &RelayId,
+    challenge: &[u8; CHALLENGE_BYTES],
+    device: &DeviceId,
+    device_key: &[u8; 32],
+) -> Vec<u8> {
+    [RECOVER, relay.as_bytes(), challenge, device.as_bytes(), device_key].concat()
+}
+
 /// Whether this is a name as handles of this API have it, without its host:
 /// `[a-z0-9][a-z0-9._-]{1,31}`.
 pub fn is_name(name: &str) -> bool {

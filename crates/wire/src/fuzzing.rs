@@ -108,12 +108,23 @@ mod tests {
                 invite: "tulip".into(),
                 device_list: id::<100>(5),
                 keys: Some(keys.clone()),
+                identity_key: id::<32>(8),
+            }),
+            Request::Recover(v1::Recover {
+                name: "mike".into(),
+                device: id::<16>(2),
+                signature: id::<64>(4),
+                identity_signature: id::<64>(5),
+                devices: vec![v1::ListedDevice { device: id::<16>(2), device_key: id::<32>(3) }],
+                device_list: id::<100>(5),
+                keys: Some(keys.clone()),
             }),
             Request::Publish(v1::Publish {
                 device_list: id::<100>(5),
                 keys: Some(keys),
                 device_key: id::<32>(6),
                 devices: Vec::new(),
+                identity_key: id::<32>(8),
             }),
             Request::Lookup(v1::Lookup { names: vec!["sean".into()], persons: vec![id::<32>(1)] }),
             Request::TakeKeys(v1::TakeKeys {
@@ -195,6 +206,7 @@ mod tests {
             person: id::<32>(1),
             device_list: id::<90>(2),
             devices: vec![v1::Device { device: id::<16>(3), bundle: id::<40>(4) }],
+            identity_key: id::<32>(8),
         };
         let keys = v1::DeviceKeys { device: id::<16>(1), join_key: id::<9>(2), ..v1::DeviceKeys::default() };
         let state = v1::SeatState {

@@ -54,6 +54,8 @@ codes! {
     DeviceTaken = "device_taken", "the device id is taken: make a new one";
     /// The person is registered already, under another name or device.
     PersonTaken = "person_taken", "this person is registered here already: log in with that device";
+    /// There is no identity key to recover by, or another one.
+    NoRecovery = "no_recovery", "nobody by this name here has this identity key: look at the name and the relay";
     /// The relay takes no registrations.
     RegistrationClosed = "registration_closed", "this relay takes no new accounts";
     /// The invite code is missing or wrong.

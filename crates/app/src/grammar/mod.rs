@@ -178,6 +178,25 @@ pub(crate) enum AccountCommand {
     },
     /// Print handle, relay and keys' names
     Show,
+    /// Print the 24 words that bring you back if all your devices are lost
+    #[command(
+        after_help = "Write them down on paper and keep it where nobody else looks: whoever has them is you.\nOnly your first device has them."
+    )]
+    RecoveryKey,
+    /// Come back on a new device, by the 24 words, as the same person
+    #[command(
+        after_help = "Example:\n  conclave --data ./new account recover sean --relay https://relay.example\n\nThe words are asked for, or read from standard input. All devices that you had are out, but for those in --keep.\nGroups let this device in once somebody there hears of it: write to a friend. They come as requests, since this device\nknows nobody yet. What was said before is not brought back; a backup has it."
+    )]
+    Recover {
+        /// Your name, or `name@host`
+        name: String,
+        /// Your relay's address
+        #[arg(long, env = "CONCLAVE_RELAY", value_name = "URL")]
+        relay: Option<String>,
+        /// A device of yours that is not lost, by its id; may be given again
+        #[arg(long, value_name = "DEVICE")]
+        keep: Vec<String>,
+    },
 }
 
 /// `conclave contact …`
@@ -317,6 +336,8 @@ mod tests {
             "conclave --data DIR relay backup COPY",
             "conclave --data DIR account create NAME --relay http://127.0.0.1:7400",
             "conclave --data DIR account show --json",
+            "conclave --data DIR account recovery-key --json",
+            "conclave --data DIR account recover NAME --relay http://127.0.0.1:7400 --json",
             "conclave --data DIR contact add WHO",
             "conclave --data DIR contact verify WHO",
             "conclave --data DIR group new GROUP",

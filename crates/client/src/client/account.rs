@@ -162,10 +162,12 @@ fn first_request(tx: &Tx, account: &Account) -> Result<v1::Register> {
         device: account.device_id().0.to_vec().into(),
         device_key: crate::engine::device_key(account),
         device_list: list.signed_bytes().to_vec().into(),
+        identity_key: crate::engine::identity_key(account),
         keys: Some(crate::engine::published(keys)),
         ..v1::Register::default()
     };
     tx.set_registration(&request.encode_to_vec())?;
+    tx.set_number(Fact::IdentityTold, 1)?;
     tx.set_number(Fact::ListPublished, crate::store::messages::signed(list.version()))?;
     Ok(request)
 }

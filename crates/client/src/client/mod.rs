@@ -8,6 +8,7 @@ mod groups;
 mod healing;
 mod links;
 mod messages;
+mod recovery;
 mod requests;
 mod streams;
 mod waiting;

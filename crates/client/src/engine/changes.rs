@@ -15,7 +15,8 @@ pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option
             Happened::Added(_)
             | Happened::DeviceAdded(_)
             | Happened::DeviceRemoved(_)
-            | Happened::NewKeys(_) => pin_members(tx, group)?,
+            | Happened::NewKeys(_)
+            | Happened::Recovered(_) => pin_members(tx, group)?,
             _ => {}
         }
     }
@@ -67,11 +68,17 @@ fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Op
         }
         Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
         Happened::Rejoined(_) => "let a device in again".to_owned(),
-        // Nobody changes the devices of another; what says otherwise is void.
         Happened::DeviceAdded(person) if *person == by => "added a device".to_owned(),
         Happened::DeviceRemoved(person) if *person == by => "took away a device".to_owned(),
         Happened::NewKeys(person) if *person == by => "has new device keys".to_owned(),
-        Happened::DeviceAdded(_) | Happened::DeviceRemoved(_) | Happened::NewKeys(_) => return Ok(None),
+        // Others tell of devices what their person has signed.
+        Happened::DeviceAdded(person) => format!("let in a device that {} added", shown(tx, person)?),
+        Happened::DeviceRemoved(person) => format!("took out a device that {} took away", shown(tx, person)?),
+        Happened::Recovered(person) if *person == by => "is back by the recovery key".to_owned(),
+        Happened::Recovered(person) => {
+            format!("let {} in on a new device: back by the recovery key", shown(tx, person)?)
+        }
+        Happened::NewKeys(_) => return Ok(None),
         Happened::Away(person, _) => put_away(tx, group, person)?,
         Happened::Healed(_) => return Ok(None),
     }))

@@ -3,20 +3,20 @@
 //! New device keys are prepared, published with everything that they sign, and count once the relay has answered. If that
 //! answer is lost the relay knows them already: then the login with the old key is refused, and the new one logs in.
 
+use super::people::member_groups;
 use super::session::Session;
 use crate::directory::answer_fault;
-use crate::store::conversations::State;
 use crate::store::meta::Fact;
 use crate::store::outbox::{Heal, What, WishState};
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::Link;
-use crate::{ClientError, Result};
+use crate::{ClientError, Event, Result};
 use conclave_protocol::GroupId;
 use conclave_protocol::group::Intent;
 use conclave_protocol::identity::{Account, ListedDevice};
 use conclave_protocol::session::{Publication, Stock, replenish, retire_all};
-use conclave_wire::auth::login_bytes;
+use conclave_wire::auth::{login_bytes, recover_bytes};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 use conclave_wire::{Code, DeviceId, RelayId};
@@ -60,15 +60,24 @@ impl Session<'_> {
                         tell_groups(tx)?;
                     }
                     tx.set_number(Fact::ListPublished, version)?;
+                    tx.set_number(Fact::IdentityTold, 1)?;
                     if devices > tx.number(Fact::DevicesTold)? {
                         tx.set_number(Fact::DevicesTold, devices)?;
-                        members(tx)?.iter().try_for_each(|group| want_devices(tx, group))?;
+                        member_groups(tx)?.iter().try_for_each(|group| want_devices(tx, group))?;
                     }
                     Ok(())
                 };
                 self.store.step(note).await
             }
             Ok(_) => Err(answer_fault()),
+            Err(ClientError::Refused { code, .. }) if code == Code::NoRecovery.as_str() => {
+                let cause = "it holds another identity key for this name: somebody else could recover it";
+                let note = move |tx: &Tx| {
+                    tx.set_number(Fact::IdentityTold, 1)?;
+                    tx.tell(&Event::RelayFault { cause: cause.into() })
+                };
+                self.store.step(note).await
+            }
             Err(error) => Err(error),
         }
     }
@@ -76,7 +85,7 @@ impl Session<'_> {
 
 /// The groups are to know the new keys, those that were healed while they were on their way as well.
 fn tell_groups(tx: &Tx) -> Result<()> {
-    for group in members(tx)? {
+    for group in member_groups(tx)? {
         // One that is sealed already names the keys before.
         let waits = |heal: &Heal| matches!(heal, Heal::Waits(wish) if wish.state == WishState::Queued);
         if !waits(&tx.heal_of(&group)?) {
@@ -84,17 +93,6 @@ fn tell_groups(tx: &Tx) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The groups that this device is in.
-fn members(tx: &Tx) -> Result<Vec<GroupId>> {
-    let mut groups = Vec::new();
-    for known in tx.all_conversations()? {
-        if known.state == State::Member && tx.channel(&known.group)?.is_some() {
-            groups.push(known.group);
-        }
-    }
-    Ok(groups)
 }
 
 /// The group is to have the own devices as the list does.
@@ -120,22 +118,33 @@ fn publishing(tx: &Tx, have: Stock) -> Result<Option<Publishing>> {
     let list = account.device_list();
     let version = crate::store::messages::signed(list.version());
     let newer = tx.number(Fact::ListPublished)? < version && account.is_primary();
-    if !newer && keys.is_none() {
+    let untold = account.is_primary() && tx.number(Fact::IdentityTold)? == 0;
+    if !newer && !untold && keys.is_none() {
         return Ok(None);
     }
     // Only the first device signs lists, and knows of whom they speak.
-    let listed = |listed: &ListedDevice| v1::ListedDevice {
-        device: listed.device.0.to_vec().into(),
-        device_key: listed.signing.as_bytes().to_vec().into(),
-    };
     let devices = if newer && account.is_primary() { list.devices() } else { &[] };
     let request = v1::Publish {
         devices: devices.iter().map(listed).collect(),
         device_list: if newer { list.signed_bytes().to_vec().into() } else { Default::default() },
         device_key: if replace { device_key(&account) } else { Default::default() },
+        identity_key: if untold { identity_key(&account) } else { Default::default() },
         keys: keys.map(published),
     };
     Ok(Some(Publishing { request, version, wanted, devices: tx.number(Fact::DevicesWanted)? }))
+}
+
+/// As the relay is told of a device.
+pub(crate) fn listed(listed: &ListedDevice) -> v1::ListedDevice {
+    v1::ListedDevice {
+        device: listed.device.0.to_vec().into(),
+        device_key: listed.signing.as_bytes().to_vec().into(),
+    }
+}
+
+/// The key by which the person recovers.
+pub(crate) fn identity_key(account: &Account) -> bytes::Bytes {
+    account.identity_public().as_bytes().to_vec().into()
 }
 
 /// The key that logins are checked with.
@@ -174,6 +183,15 @@ pub(crate) fn sign_login(account: &Account, relay: [u8; 32], hello: &v1::Hello) 
     let challenge: [u8; 32] = hello.challenge.as_ref().try_into().map_err(bad)?;
     let bytes = login_bytes(&RelayId::new(relay), &challenge, &DeviceId::new(account.device_id().0));
     Ok(account.device_signing().sign_raw(&bytes).as_bytes().to_vec())
+}
+
+/// Proves the person to this relay, for a device that replaces others.
+pub(crate) fn sign_recovery(account: &Account, relay: [u8; 32], hello: &v1::Hello) -> Result<Vec<u8>> {
+    let bad = |_| ClientError::RelayFault("its challenge has a wrong size");
+    let challenge: [u8; 32] = hello.challenge.as_ref().try_into().map_err(bad)?;
+    let (device, key) = (DeviceId::new(account.device_id().0), account.device_signing().public());
+    let bytes = recover_bytes(&RelayId::new(relay), &challenge, &device, key.as_bytes());
+    Ok(account.sign_raw_as_person(&bytes)?.as_bytes().to_vec())
 }
 
 /// As the relay takes it.

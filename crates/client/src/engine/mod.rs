@@ -14,6 +14,7 @@ mod keys;
 mod knocks;
 mod letters;
 mod outbox;
+mod people;
 mod refusals;
 mod seats;
 mod session;
@@ -26,8 +27,9 @@ use crate::{ClientError, Event, Result};
 pub(crate) use forms::fuzz as entries_fuzz;
 pub(crate) use healing::plan as plan_heal;
 pub(crate) use history::own_chat;
-pub(crate) use keys::{device_key, published, sign_login, want_devices};
+pub(crate) use keys::{device_key, identity_key, listed, published, sign_login, sign_recovery, want_devices};
 pub(crate) use knocks::admit;
+pub(crate) use people::list_changed;
 use session::Session;
 pub(crate) use session::connect;
 use std::collections::HashMap;
@@ -45,6 +47,7 @@ pub(crate) mod limits {
     pub(crate) use super::LONGEST_PAUSE;
     pub(crate) use super::inbox::AT_ONCE as ENTRIES_AT_ONCE;
     pub(crate) use super::letters::MOST_REQUESTS as REQUESTS;
+    pub(crate) use super::people::{LOOK_AFTER as PEOPLE_LOOKED_UP, SIBLING_TIME};
     pub(crate) use crate::store::heals::LATE as HEAL_LATE;
 }
 

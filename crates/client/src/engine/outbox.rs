@@ -116,8 +116,13 @@ impl Session<'_> {
     /// Fetches what is needed, then seals and stores in one step.
     async fn seal(&mut self, wish: Wish) -> Result<Sealed> {
         let mut bundles = Bundles::default();
-        if let What::Change(Intent::Add(people)) = &wish.what {
-            self.reach.people((&self.link, &self.relay), people, &mut bundles).await?;
+        let people = match &wish.what {
+            What::Change(Intent::Add(people)) => people.clone(),
+            What::Change(Intent::DevicesOf(person)) => vec![*person],
+            _ => Vec::new(),
+        };
+        if !people.is_empty() {
+            self.reach.people((&self.link, &self.relay), &people, &mut bundles).await?;
         }
         let (what, group) = (wish.what.clone(), wish.group);
         let needs = self.store.view(move |tx| {

@@ -11,12 +11,13 @@ pub(super) fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
     let What::Change(intent) = what else { return false };
     matches!(
         (intent, error),
-        (Intent::Add(_) | Intent::Devices, ProtocolError::Misuse(Misuse::AlreadyMember))
-            | (
-                Intent::Remove(_) | Intent::Settle | Intent::Readmit(_),
-                ProtocolError::Misuse(Misuse::NotAMember)
-            )
-            | (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack))
+        (
+            Intent::Add(_) | Intent::Devices | Intent::DevicesOf(_),
+            ProtocolError::Misuse(Misuse::AlreadyMember)
+        ) | (
+            Intent::Remove(_) | Intent::Settle | Intent::Readmit(_) | Intent::DevicesOf(_),
+            ProtocolError::Misuse(Misuse::NotAMember)
+        ) | (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack))
     )
 }
 

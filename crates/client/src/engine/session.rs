@@ -114,6 +114,7 @@ impl<'s> Session<'s> {
                 if self.is_up_to_date().await? {
                     continue;
                 }
+                self.look_people_up().await?;
             }
             let wake = self.next_wake().await?;
             tokio::select! {
@@ -139,6 +140,7 @@ impl<'s> Session<'s> {
                 self.take_in(push).await?;
             }
             self.publish(stock).await?;
+            self.look_oneself_up().await?;
         }
         self.seats.forget_attachments();
         self.open_seats().await

@@ -35,6 +35,10 @@ pub(crate) enum Fact {
     DevicesWanted,
     /// As many of these are known to the relay, and wished for in every group.
     DevicesTold,
+    /// Set once the relay knows the identity key.
+    IdentityTold,
+    /// When everybody was looked up the last time.
+    PeopleSeen,
     /// What is being told to a new device, and how far it has come.
     Telling,
 }
@@ -56,6 +60,8 @@ impl Fact {
             Self::DeviceAsks => "device_asks",
             Self::DevicesWanted => "devices_wanted",
             Self::DevicesTold => "devices_told",
+            Self::IdentityTold => "identity_told",
+            Self::PeopleSeen => "people_seen",
             Self::Telling => "telling",
         }
     }

@@ -75,6 +75,12 @@ impl Tx<'_> {
         Ok(query.query_map([], Person::read)?.collect::<Result<_, _>>()?)
     }
 
+    /// Everybody.
+    pub(crate) fn everybody(&self) -> Result<Vec<Person>> {
+        let mut query = self.db.prepare_cached(&format!("SELECT {COLUMNS} FROM people ORDER BY person"))?;
+        Ok(query.query_map([], Person::read)?.collect::<Result<_, _>>()?)
+    }
+
     /// Pins a verified list: the first one of a person, or a newer one of the same identity.
     ///
     /// # Errors

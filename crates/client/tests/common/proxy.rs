@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{WebSocketStream, accept_async, client_async};
 
 /// A frame on its way.
+#[allow(clippy::large_enum_variant, reason = "few exist at once")]
 pub(crate) enum Passing {
     ToRelay(ClientFrame),
     ToClient(ServerFrame),

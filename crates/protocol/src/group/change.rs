@@ -49,6 +49,8 @@ pub enum Intent {
     Readmit(VLBytes) = 7,
     /// Bring the own device list up to date: devices that are new come in, those that are gone are out.
     Devices = 8,
+    /// Bring the devices of another member up to date, by the list in the bundles.
+    DevicesOf(PersonId) = 9,
 }
 
 /// A commit taking shape.
@@ -83,7 +85,12 @@ impl Group {
                 let list = account.device_list();
                 let device =
                     |device| Need { device, handle: account.handle().clone(), prekey: false, join_key: true };
-                needs.extend(self.not_here(account, &list)?.into_iter().map(device));
+                needs.extend(self.not_here(&list)?.into_iter().map(device));
+            }
+            Intent::DevicesOf(person) => {
+                let (handle, list) = bundles.list(*person)?;
+                let need = |device| Need { device, handle: handle.clone(), prekey: false, join_key: true };
+                needs.extend(self.not_here(list)?.into_iter().map(need));
             }
             Intent::Readmit(request) => {
                 let RejoinRequest { person, device, .. } = rejoin_parts(request.as_slice())?.0.request;
@@ -192,6 +199,7 @@ impl Group {
             }
             Intent::Heal => self.beside_a_heal(account, cx)?,
             Intent::Devices => vec![self.own_devices(account, bundles, cx)?],
+            Intent::DevicesOf(person) => vec![self.devices_of(*person, bundles, cx)?],
             Intent::Leave => Vec::new(),
         })
     }

@@ -46,7 +46,7 @@ pub use apart::Blobs;
 pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
-
+pub use devices::Lag;
 pub use healing::{AWAY_AFTER, Healed};
 pub use home::Home;
 pub use incarnation::Standing;

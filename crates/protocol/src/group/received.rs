@@ -110,6 +110,8 @@ pub enum Happened {
     DeviceRemoved(PersonId),
     /// Devices of a person have new keys.
     NewKeys(PersonId),
+    /// A person is back with devices of which none was there before: by the recovery key.
+    Recovered(PersonId),
     /// A device of this person was put away: it had not been heard of for too long.
     Away(PersonId, DeviceId),
 }
@@ -141,7 +143,9 @@ pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
 fn devices(known: Option<&DeviceList>, newer: &DeviceList, added: bool) -> Option<Happened> {
     let person = *newer.person();
     let gone = |known: &DeviceList| known.devices().iter().any(|one| newer.device(one.device).is_none());
+    let none_left = |known: &DeviceList| known.devices().iter().all(|one| newer.device(one.device).is_none());
     match known {
+        Some(known) if none_left(known) => Some(Happened::Recovered(person)),
         _ if added => Some(Happened::DeviceAdded(person)),
         Some(known) if gone(known) => Some(Happened::DeviceRemoved(person)),
         Some(known) if known.devices() == newer.devices() => None,

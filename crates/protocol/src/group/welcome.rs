@@ -204,10 +204,8 @@ impl Welcome {
                     && self.roster.policy.add.granted_to(author.role)
             }
             Change::Rejoin(rejoin, _) => rejoin.request.device == *me,
-            // By a sibling, whom the list names as well.
-            Change::Devices(_, leaves) => {
-                leaves.iter().any(|leaf| leaf.device == *me) && author.person == *account.person()
-            }
+            // By a sibling, or whoever saw first that the person has this device.
+            Change::Devices(_, leaves) => leaves.iter().any(|leaf| leaf.device == *me),
             _ => false,
         });
         let mine = roster.leaf(*me).filter(|leaf| leaf.seat == seat && added);

@@ -10,6 +10,7 @@ pub(crate) mod fuzzing;
 mod handle;
 mod link;
 mod linking;
+mod recovery;
 mod rotation;
 mod safety_number;
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use handle::Handle;
 pub(crate) use link::link_id;
 pub use link::{LINK_PREFIX, Link, UnverifiedLink, make_link};
 pub use linking::NewDevice;
+pub use recovery::RecoveryKey;
 pub use safety_number::{SafetyNumber, ScanError};
 
 use crate::primitives::dh::DhPublic;

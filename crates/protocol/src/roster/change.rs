@@ -2,7 +2,7 @@
 
 use super::{Leaf, LeafKeys, MAX_NAME, Member, Role, Roster, RosterBody};
 use crate::codec::{self, VLBytes};
-use crate::identity::UnverifiedDeviceList;
+use crate::identity::{DeviceList, UnverifiedDeviceList};
 use crate::labels;
 use crate::primitives::sign::{Signature, SigningKey};
 use crate::session::UnverifiedJoinKey;
@@ -24,8 +24,8 @@ pub(crate) enum Change {
     Rejoin(SignedRejoin, SeatId) = 5,
     /// A device that was away for too long: its keys are out, its person stays.
     Away(DeviceId) = 6,
-    /// A device list of the author's person, and first leaves of devices that are new in the group. Devices that are not in
-    /// it any more are out.
+    /// A newer device list of a person, and first leaves of devices that are new in the group. Devices that are not in it any
+    /// more are out. Whoever sees it first may say so: it is that person who signed it.
     Devices(VLBytes, Vec<Leaf>) = 7,
 }
 
@@ -111,8 +111,14 @@ impl Change {
                 leaf.ok_or(PeerFault::RosterMismatch)?.keys = LeafKeys::Away;
                 Ok(())
             }
-            Self::Devices(list, leaves) => devices(list, leaves, author, before, next),
+            Self::Devices(list, leaves) => devices(list, leaves, (author, from), before, next),
         }
+    }
+
+    /// Whose devices this changes.
+    pub(super) fn devices_of(&self) -> Option<PersonId> {
+        let Self::Devices(list, _) = self else { return None };
+        DeviceList::stored(list.as_slice()).ok().map(|list| *list.person())
     }
 
     /// Whether this takes keys out of hands, so that the commit must carry a fresh seed.
@@ -146,17 +152,22 @@ fn add(member: &Member, next: &mut RosterBody) -> Result<()> {
 fn devices(
     list: &VLBytes,
     leaves: &[Leaf],
-    author: &Member,
+    (author, from): (&Member, DeviceId),
     before: &Roster,
     next: &mut RosterBody,
 ) -> Result<()> {
     let newer = UnverifiedDeviceList::read(list.as_slice())?.verify()?;
-    let known = before.list(author.person).ok_or(PeerFault::RosterMismatch)?;
+    let person = *newer.person();
+    let known = before.list(person).ok_or(PeerFault::RosterMismatch)?;
     newer.newer(known)?;
+    // Nobody makes the seed of a commit that takes out its own leaf.
+    if person == author.person && newer.device(from).is_none() {
+        return Err(PeerFault::NotAllowed.into());
+    }
     if newer.version() == known.version() && leaves.is_empty() {
         return Err(PeerFault::RolledBack.into());
     }
-    let member = next.members.iter_mut().find(|member| member.person == author.person);
+    let member = next.members.iter_mut().find(|member| member.person == person);
     let member = member.ok_or(PeerFault::RosterMismatch)?;
     member.list = list.clone();
     member.leaves.retain(|leaf| newer.device(leaf.device).is_some());

@@ -122,8 +122,8 @@ impl Roster {
             leaf.verify_successor(&self.body.group, &device, old)?;
             *next.leaf_mut(author).ok_or(PeerFault::RosterMismatch)? = leaf.clone();
         }
-        if changes.iter().any(|change| matches!(change, Change::Devices(..))) {
-            next.verify_leaves_of(by.person)?;
+        for person in changes.iter().filter_map(Change::devices_of) {
+            next.verify_leaves_of(person)?;
         }
         next.check_shape()?;
         Ok(next)

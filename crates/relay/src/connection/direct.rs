@@ -131,6 +131,7 @@ fn register_op(register: v1::Register) -> Answer<Op> {
         device_key: register.device_key.as_ref().try_into().map_err(|_| refused(Code::Malformed))?,
         name: register.name,
         device_list: register.device_list,
+        identity_key: register.identity_key,
         keys: keys(register.keys.unwrap_or_default())?,
     })))
 }

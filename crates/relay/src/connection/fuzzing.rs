@@ -309,6 +309,7 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 join_keys: vec![vec![6; 8].into()],
                 ..v1::PublishedKeys::default()
             }),
+            identity_key: vec![8; 32].into(),
             device_key: vec![7; 32].into(),
             devices: vec![v1::ListedDevice { device: vec![8; 16].into(), device_key: vec![9; 32].into() }],
         }),

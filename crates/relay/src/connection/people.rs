@@ -3,7 +3,7 @@
 //! other relays write to people here) from stricter ones of the address.
 
 use bytes::Bytes;
-use conclave_wire::auth::{is_name, login_bytes};
+use conclave_wire::auth::{is_name, login_bytes, recover_bytes};
 use conclave_wire::v1::{self, server_frame::Body};
 use conclave_wire::{Code, DeviceId, PersonId, limits};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -13,7 +13,7 @@ use super::Connection;
 use super::post::{self, letter};
 use super::requests::{Answer, broken, hash, malformed, rate_limited, refused, unexpected};
 use crate::config::{Rate, Registration};
-use crate::storage::{KeysOp, Op, Outcome, PublishOp, RegisterOp, Take};
+use crate::storage::{KeysOp, Op, Outcome, PublishOp, RecoverOp, RegisterOp, Take};
 
 impl Connection {
     pub(super) async fn login(&mut self, login: v1::Login) -> Answer<Body> {
@@ -26,11 +26,7 @@ impl Connection {
     }
 
     fn verify(&self, device: &DeviceId, key: &[u8; 32], signature: &Bytes) -> Answer<()> {
-        let bad = || refused(Code::BadSignature);
-        let key = VerifyingKey::from_bytes(key).map_err(|_| bad())?;
-        let signature = Signature::from_slice(signature).map_err(|_| bad())?;
-        let signed = login_bytes(&self.relay.id, &self.challenge, device);
-        key.verify_strict(&signed, &signature).map_err(|_| bad())
+        verify(key, &login_bytes(&self.relay.id, &self.challenge, device), signature)
     }
 
     fn logged_in(&mut self, device: DeviceId) {
@@ -54,9 +50,11 @@ impl Connection {
         let person = PersonId::try_from(&register.person).map_err(malformed)?;
         check_size(&register.device_list, limits::DEVICE_LIST_BYTES)?;
         let keys = keys(register.keys.unwrap_or_default())?;
+        let identity_key = identity_key(register.identity_key)?;
         let name = register.name;
         let handle = format!("{name}@{}", self.relay.host);
-        let op = RegisterOp { name, person, device, device_key, device_list: register.device_list, keys };
+        let device_list = register.device_list;
+        let op = RegisterOp { name, person, device, device_key, device_list, identity_key, keys };
         match self.apply(Op::Register(Box::new(op))).await? {
             Outcome::Stock(stock) => {
                 self.logged_in(device);
@@ -92,19 +90,15 @@ impl Connection {
             [] => None,
             key => Some(<[u8; 32]>::try_from(key).map_err(|_| refused(Code::Malformed))?),
         };
-        if publish.devices.len() > limits::DEVICES_PER_PERSON {
-            return Err(refused(Code::TooLarge));
-        }
-        let listed = |listed: v1::ListedDevice| {
-            let key = <[u8; 32]>::try_from(listed.device_key.as_ref());
-            Ok((
-                DeviceId::try_from(&listed.device).map_err(malformed)?,
-                key.map_err(|_| refused(Code::Malformed))?,
-            ))
-        };
-        let devices = publish.devices.into_iter().map(listed).collect::<Answer<Vec<_>>>()?;
-        let op = PublishOp { device, device_list: publish.device_list, device_key, devices, keys };
-        match self.apply(Op::Publish(Box::new(op))).await? {
+        let devices = listed(publish.devices)?;
+        let identity_key = identity_key(publish.identity_key)?;
+        let device_list = publish.device_list;
+        let op = PublishOp { device, device_list, device_key, devices, identity_key, keys };
+        self.published(Op::Publish(Box::new(op))).await
+    }
+
+    async fn published(&mut self, op: Op) -> Answer<Body> {
+        match self.apply(op).await? {
             Outcome::Published { stock, ended } => {
                 // What is logged in by a key that is worth nothing any more hears no more letters.
                 ended.iter().for_each(|device| self.relay.hub.end(device, &self.mailbox));
@@ -112,6 +106,28 @@ impl Connection {
             }
             other => Err(unexpected(&other)),
         }
+    }
+
+    pub(super) async fn recover(&mut self, recover: v1::Recover) -> Answer<Body> {
+        let relay = &self.relay;
+        let rate = relay.config.limits.registrations;
+        relay.limit_address("register", rate, 1.0, self.peer, &[]).map_err(rate_limited)?;
+        check_size(&recover.device_list, limits::DEVICE_LIST_BYTES)?;
+        let device = DeviceId::try_from(&recover.device).map_err(malformed)?;
+        let (devices, keys) = (listed(recover.devices)?, keys(recover.keys.unwrap_or_default())?);
+        let new = devices.iter().find(|(listed, _)| *listed == device);
+        let (_, device_key) = new.ok_or_else(|| refused(Code::Malformed))?;
+        self.verify(&device, device_key, &recover.signature)?;
+        let found = relay.storage.people(vec![recover.name.clone()], Vec::new()).await.map_err(broken)?;
+        let known = found.into_iter().next().map(|person| person.identity_key).unwrap_or_default();
+        let identity = <[u8; 32]>::try_from(known.as_ref()).map_err(|_| refused(Code::NoRecovery))?;
+        let signed = recover_bytes(&relay.id, &self.challenge, &device, device_key);
+        verify(&identity, &signed, &recover.identity_signature)?;
+        let (name, device_list) = (recover.name, recover.device_list);
+        let op = RecoverOp { name, identity_key: known, device, device_list, devices, keys };
+        let stock = self.published(Op::Recover(Box::new(op))).await?;
+        self.logged_in(device);
+        Ok(stock)
     }
 
     pub(super) async fn lookup(&mut self, lookup: v1::Lookup) -> Answer<Body> {
@@ -202,6 +218,29 @@ impl Connection {
     fn device(&self) -> Answer<DeviceId> {
         self.device.ok_or_else(|| refused(Code::LoginNeeded))
     }
+}
+
+fn verify(key: &[u8; 32], signed: &[u8], signature: &Bytes) -> Answer<()> {
+    let bad = || refused(Code::BadSignature);
+    let key = VerifyingKey::from_bytes(key).map_err(|_| bad())?;
+    let signature = Signature::from_slice(signature).map_err(|_| bad())?;
+    key.verify_strict(signed, &signature).map_err(|_| bad())
+}
+
+fn listed(devices: Vec<v1::ListedDevice>) -> Answer<Vec<(DeviceId, [u8; 32])>> {
+    if devices.len() > limits::DEVICES_PER_PERSON {
+        return Err(refused(Code::TooLarge));
+    }
+    let one = |listed: v1::ListedDevice| {
+        let key = <[u8; 32]>::try_from(listed.device_key.as_ref()).map_err(|_| refused(Code::Malformed))?;
+        Ok((DeviceId::try_from(&listed.device).map_err(malformed)?, key))
+    };
+    devices.into_iter().map(one).collect()
+}
+
+/// 32 bytes, or none.
+fn identity_key(key: Bytes) -> Answer<Bytes> {
+    if key.is_empty() || key.len() == 32 { Ok(key) } else { Err(refused(Code::Malformed)) }
 }
 
 pub(super) fn keys(keys: v1::PublishedKeys) -> Answer<KeysOp> {

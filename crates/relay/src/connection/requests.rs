@@ -43,6 +43,7 @@ impl Connection {
         match request {
             Request::Login(login) => self.login(login).await,
             Request::Register(register) => self.register(register).await,
+            Request::Recover(recover) => self.recover(recover).await,
             Request::Publish(publish) => self.publish(publish).await,
             Request::Lookup(lookup) => self.lookup(lookup).await,
             Request::TakeKeys(take) => self.take_keys(take).await,

@@ -29,6 +29,7 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
         Op::Sweep { cutoff, after } => sweep(t, *cutoff, *after),
         Op::Register(_)
         | Op::Publish(_)
+        | Op::Recover(_)
         | Op::TakeKeys(_)
         | Op::SendLetter { .. }
         | Op::AckLetters { .. } => people::apply(t, op),

@@ -198,7 +198,8 @@ impl PeopleTables for Maps {
 
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow> {
         let key = next_key(&self.people);
-        let row = PersonRow { key, name: name.into(), person: *person, device_list: Bytes::new() };
+        let (device_list, identity_key) = (Bytes::new(), Bytes::new());
+        let row = PersonRow { key, name: name.into(), person: *person, device_list, identity_key };
         self.people.insert(key, row.clone());
         Ok(row)
     }
@@ -206,6 +207,17 @@ impl PeopleTables for Maps {
     fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()> {
         if let Some(row) = self.people.get_mut(&person) {
             row.device_list = list.clone();
+        }
+        Ok(())
+    }
+
+    fn identity_key(&mut self, person: i64) -> Result<Bytes> {
+        Ok(self.people.get(&person).map(|row| row.identity_key.clone()).unwrap_or_default())
+    }
+
+    fn set_identity_key(&mut self, person: i64, key: &Bytes) -> Result<()> {
+        if let Some(row) = self.people.get_mut(&person) {
+            row.identity_key = key.clone();
         }
         Ok(())
     }

@@ -76,6 +76,7 @@ pub(crate) enum Op {
     Acks(Vec<Cursor>),
     Register(Box<RegisterOp>),
     Publish(Box<PublishOp>),
+    Recover(Box<RecoverOp>),
     TakeKeys(Vec<Take>),
     /// `most` letters may wait once it is there.
     SendLetter {
@@ -137,6 +138,20 @@ pub(crate) struct RegisterOp {
     pub(crate) device: DeviceId,
     pub(crate) device_key: [u8; 32],
     pub(crate) device_list: Bytes,
+    /// Empty: none.
+    pub(crate) identity_key: Bytes,
+    pub(crate) keys: KeysOp,
+}
+
+/// New devices for a person, on the word of the identity key, which was checked.
+#[derive(Debug, Clone)]
+pub(crate) struct RecoverOp {
+    pub(crate) name: String,
+    pub(crate) identity_key: Bytes,
+    pub(crate) device: DeviceId,
+    pub(crate) device_list: Bytes,
+    /// All devices that the person has from now on.
+    pub(crate) devices: Vec<(DeviceId, [u8; 32])>,
     pub(crate) keys: KeysOp,
 }
 
@@ -149,6 +164,8 @@ pub(crate) struct PublishOp {
     pub(crate) device_key: Option<[u8; 32]>,
     /// All devices that its person has from now on.
     pub(crate) devices: Vec<(DeviceId, [u8; 32])>,
+    /// Empty: unchanged.
+    pub(crate) identity_key: Bytes,
     pub(crate) keys: KeysOp,
 }
 
@@ -182,7 +199,7 @@ pub(crate) enum Outcome {
     },
     /// After Register.
     Stock(v1::Stock),
-    /// After Publish; with the devices whose logins it ended.
+    /// After Publish and Recover; with the devices whose logins it ended.
     Published {
         stock: v1::Stock,
         ended: Vec<DeviceId>,

@@ -7,12 +7,13 @@ use conclave_wire::{Code, DeviceId, PersonId, limits, v1};
 
 use super::channel::refused;
 use super::tables::{DeviceRow, Kind, LetterRow, PersonRow, Result, Tables};
-use super::{KeysOp, Op, Outcome, PublishOp, RegisterOp, StorageError, Take};
+use super::{KeysOp, Op, Outcome, PublishOp, RecoverOp, RegisterOp, StorageError, Take};
 
 pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
     match op {
         Op::Register(register) => self::register(t, register),
         Op::Publish(publish) => self::publish(t, publish),
+        Op::Recover(recover) => self::recover(t, recover),
         Op::TakeKeys(takes) => take_keys(t, takes),
         Op::SendLetter { device, body, at, most } => send_letter(t, device, body, *at, *most),
         Op::AckLetters { device, up_to } => ack_letters(t, device, *up_to),
@@ -43,6 +44,7 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
     }
     let person = t.add_person(&op.name, &op.person)?;
     t.set_device_list(person.key, &op.device_list)?;
+    t.set_identity_key(person.key, &op.identity_key)?;
     let device = t.add_device(person.key, &op.device, &op.device_key)?;
     store_keys(t, device, &op.keys).map(Outcome::Stock)
 }
@@ -59,18 +61,59 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
             return refused(Code::DeviceTaken);
         }
     }
+    if !op.identity_key.is_empty() && !set_identity_key(t, row.person, &op.identity_key)? {
+        return refused(Code::NoRecovery);
+    }
     if !op.device_list.is_empty() {
         t.set_device_list(row.person, &op.device_list)?;
     }
     let mut ended = set_devices(t, &row, &op.devices)?;
     if let Some(public) = op.device_key.filter(|public| *public != row.public) {
-        // What the key before has signed is worth nothing beside the new one.
-        (row.public, row.bundle, row.last_resort) = (public, Bytes::new(), Bytes::new());
         ended.push(op.device);
-        for kind in [Kind::Prekey, Kind::JoinKey] {
-            while t.take_one_time(row.key, kind)?.is_some() {}
+        row = new_key(t, row, public)?;
+    }
+    Ok(Outcome::Published { stock: store_keys(t, row, &op.keys)?, ended })
+}
+
+/// The key by which a device logs in is another one: what the one before has signed is worth nothing beside it.
+fn new_key(t: &mut dyn Tables, mut row: DeviceRow, public: [u8; 32]) -> Result<DeviceRow> {
+    (row.public, row.bundle, row.last_resort) = (public, Bytes::new(), Bytes::new());
+    for kind in [Kind::Prekey, Kind::JoinKey] {
+        while t.take_one_time(row.key, kind)?.is_some() {}
+    }
+    Ok(row)
+}
+
+/// The first one stays: whoever has a device's key must not choose who recovers. Whether it is this one.
+fn set_identity_key(t: &mut dyn Tables, person: i64, key: &Bytes) -> Result<bool> {
+    let known = t.identity_key(person)?;
+    if known.is_empty() {
+        t.set_identity_key(person, key)?;
+    }
+    Ok(known.is_empty() || known == *key)
+}
+
+fn recover(t: &mut dyn Tables, op: &RecoverOp) -> Result<Outcome> {
+    let person = t.person_named(&op.name)?.filter(|person| person.identity_key == op.identity_key);
+    let Some(person) = person else { return refused(Code::NoRecovery) };
+    let Some((_, public)) = op.devices.iter().find(|(device, _)| *device == op.device) else {
+        return refused(Code::Malformed);
+    };
+    for (device, key) in &op.devices {
+        let known = t.device(device)?;
+        let mine = known.as_ref().is_some_and(|row| row.person == person.key);
+        let kept = mine && known.is_some_and(|row| row.public == *key);
+        if !(kept || *device == op.device && (mine || t.device(device)?.is_none())) {
+            return refused(Code::DeviceTaken);
         }
     }
+    t.set_device_list(person.key, &op.device_list)?;
+    let row = match t.device(&op.device)? {
+        Some(row) if row.public == *public => row,
+        Some(row) => new_key(t, row, *public)?,
+        None => t.add_device(person.key, &op.device, public)?,
+    };
+    let ended = set_devices(t, &row, &op.devices)?;
     Ok(Outcome::Published { stock: store_keys(t, row, &op.keys)?, ended })
 }
 
@@ -234,5 +277,6 @@ fn person_of(t: &mut dyn Tables, row: PersonRow) -> Result<v1::Person> {
         person: row.person.to_bytes(),
         device_list: row.device_list,
         devices: devices.map(device).collect(),
+        identity_key: row.identity_key,
     })
 }

@@ -53,6 +53,8 @@ pub(super) trait PeopleTables {
     fn person(&mut self, person: &PersonId) -> Result<Option<PersonRow>>;
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow>;
     fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()>;
+    fn identity_key(&mut self, person: i64) -> Result<Bytes>;
+    fn set_identity_key(&mut self, person: i64, key: &Bytes) -> Result<()>;
     fn device_list(&mut self, person: i64) -> Result<Bytes>;
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>>;
@@ -144,6 +146,8 @@ pub(super) struct PersonRow {
     pub(super) name: String,
     pub(super) person: PersonId,
     pub(super) device_list: Bytes,
+    /// Empty: none.
+    pub(super) identity_key: Bytes,
 }
 
 #[derive(Debug, Clone)]

@@ -272,6 +272,34 @@ impl Device {
         self.key.sign(&login_bytes(&relay, &challenge, &self.id)).to_bytes().to_vec().into()
     }
 
+    /// The identity key of this person, for these tests another one of the same seed.
+    fn identity(&self) -> SigningKey {
+        SigningKey::from_bytes(&Sha256::digest(format!("identity {}", self.name)).into())
+    }
+
+    pub fn key(&self) -> [u8; 32] {
+        self.key.verifying_key().to_bytes()
+    }
+
+    /// `device` takes the place of this one, by this person's identity key.
+    pub fn recover(&self, device: &Device, hello: &v1::Hello) -> v1::Recover {
+        let relay = conclave_wire::RelayId::try_from(&hello.relay_id).unwrap();
+        let challenge = hello.challenge.as_ref().try_into().unwrap();
+        let signed = conclave_wire::auth::recover_bytes(&relay, &challenge, &device.id, &device.key());
+        v1::Recover {
+            name: self.name.clone(),
+            device: device.id.to_bytes(),
+            signature: device.sign(hello),
+            identity_signature: self.identity().sign(&signed).to_bytes().to_vec().into(),
+            devices: vec![v1::ListedDevice {
+                device: device.id.to_bytes(),
+                device_key: device.key().to_vec().into(),
+            }],
+            device_list: "recovered".into(),
+            keys: Some(keys(&device.name, 3)),
+        }
+    }
+
     pub fn register(&self, hello: &v1::Hello) -> v1::Register {
         v1::Register {
             name: self.name.clone(),
@@ -282,6 +310,7 @@ impl Device {
             invite: String::new(),
             device_list: format!("list of {}", self.name).into(),
             keys: Some(keys(&self.name, 12)),
+            identity_key: self.identity().verifying_key().to_bytes().to_vec().into(),
         }
     }
 }

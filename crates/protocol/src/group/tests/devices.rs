@@ -73,7 +73,12 @@ fn a_list_that_is_old_anothers_or_does_not_fit_the_leaves_is_void() {
     };
     let fault = |fault: PeerFault| Err(fault.into());
     assert_eq!(apply(&before, sean, &old), fault(PeerFault::RolledBack), "the same again");
-    assert_eq!(apply(&before, mike, &newer), fault(PeerFault::WrongAddress), "somebody else's");
+    assert_eq!(apply(&before, mike, &old), fault(PeerFault::RolledBack), "told by somebody else");
+    assert_eq!(
+        apply(&before, mike, &newer),
+        fault(PeerFault::BadSignature),
+        "with keys that no leaf has yet"
+    );
     assert_eq!(
         apply(&before, sean, &newer),
         fault(PeerFault::BadSignature),
@@ -105,6 +110,12 @@ fn who_has_the_keys_before_makes_no_leaf_any_more() {
     assert_eq!(world.people[0].read, ["still here"]);
 }
 
+/// Another device, which is in no group yet.
+fn arrive(world: &mut World, bench: crate::testing::Bench, published: crate::session::Publication) {
+    let (seat, read, received) = (crate::SeatId([0; 16]), Vec::new(), Vec::new());
+    world.people.push(super::super::world::Person { bench, published, group: None, seat, read, received });
+}
+
 /// mike gets a second device: its place among the people.
 fn second_device(world: &mut World) -> usize {
     let mut bench = crate::testing::Bench::new(99);
@@ -115,9 +126,7 @@ fn second_device(world: &mut World) -> usize {
     let (handle, list) = (account.handle().clone(), account.device_list());
     let laptop = bench.step(|cx| new.adopt(handle, list, cx)).unwrap();
     let published = bench.step(|cx| crate::session::replenish(&laptop, crate::session::Stock::default(), cx));
-    let (published, seat) = (published.unwrap().unwrap(), crate::SeatId([0; 16]));
-    let (read, received) = (Vec::new(), Vec::new());
-    world.people.push(super::super::world::Person { bench, published, group: None, seat, read, received });
+    arrive(world, bench, published.unwrap().unwrap());
     world.change(0, &Intent::Devices).unwrap();
     world.sync_all();
     world.people.len() - 1
@@ -178,4 +187,82 @@ fn a_device_that_is_away_and_off_the_list_goes_with_the_list() {
     let roster = world.people[1].group().roster;
     assert!(roster.leaf(id).is_none() && !roster.is_away(id), "gone for good");
     assert_eq!(silent.len(), 1);
+}
+
+/// The person at `who` loses the device, and comes back by the recovery key on a new one, last among the people. Gives what
+/// was lost.
+fn recover(world: &mut World, who: usize) -> super::super::world::Person {
+    let mut lost = world.people.remove(who);
+    let account = lost.account();
+    let words = account.recovery_key().unwrap().words().unwrap();
+    let mut bench = crate::testing::Bench::new(98);
+    bench.now = lost.bench.now;
+    let key = crate::identity::RecoveryKey::read(&words).unwrap();
+    let (handle, list) = (account.handle().clone(), account.device_list());
+    let again = bench.step(|cx| Account::recover(&key, handle, &list, &[], cx)).unwrap();
+    let published = bench.step(|cx| crate::session::replenish(&again, crate::session::Stock::default(), cx));
+    arrive(world, bench, published.unwrap().unwrap());
+    lost
+}
+
+#[test]
+fn who_comes_back_by_the_recovery_key_is_let_in_by_another_and_what_was_lost_is_out() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean", "steve"], 0);
+        world.say(1, "before");
+        world.sync_all();
+        let lost = recover(&mut world, 1);
+        let sean = world.people[2].person();
+        let list = world.people[2].account().device_list();
+        assert_eq!(world.people[0].group().lags_behind(&list), Some(Lag::Nobody));
+        world.change(0, &Intent::DevicesOf(sean)).unwrap();
+        world.sync_all();
+        let told = |world: &World| {
+            world.people[1].received.iter().any(|received| {
+                matches!(received, Received::Committed { changes, .. } if changes.contains(&Happened::Recovered(sean)))
+            })
+        };
+        assert!(told(&world), "steve is told");
+        assert_eq!(world.people[0].group().lags_behind(&list), None);
+        assert_eq!(world.change(0, &Intent::DevicesOf(sean)), Err(Misuse::AlreadyMember.into()));
+        world.say(2, "back");
+        world.say(0, "welcome");
+        world.sync_all();
+        assert_eq!(world.people[0].read, ["before", "back"]);
+        assert_eq!(world.people[2].read, ["welcome"]);
+        let people: Vec<_> = world.people[0].group().people().map(|one| one.devices).collect();
+        assert_eq!(people, [1, 1, 1]);
+        // What was lost follows the log up to where it is taken out.
+        let whole = world.people.len();
+        world.people.push(lost);
+        world.sync(whole);
+        assert!(world.people[whole].group().is_out());
+        assert_eq!(world.people[whole].read, [""; 0], "{scheme}");
+    });
+}
+
+#[test]
+fn a_device_off_the_newest_list_is_taken_out_by_whoever_sees_it_and_takes_itself_nowhere() {
+    over_every_scheme(|scheme| {
+        let mut world = World::new(scheme, &["mike", "sean"], 0);
+        let laptop = second_device(&mut world);
+        let (mike, id) = (world.people[0].person(), *world.people[laptop].account().device_id());
+        let phone = *world.people[0].account().device_id();
+        let roster = world.people[1].group().roster;
+        let mut account = world.people[0].account();
+        world.people[0].bench.step(|cx| account.remove_device(id, cx)).unwrap();
+        let list = account.device_list();
+        let change = || [Change::Devices(list.signed_bytes().into(), Vec::new())];
+        assert_eq!(roster.apply(id, &change(), None).map(drop), Err(PeerFault::NotAllowed.into()));
+        assert!(roster.apply(phone, &change(), None).is_ok());
+        assert_eq!(world.people[1].group().lags_behind(&list), Some(Lag::Sibling));
+        let gone: Vec<_> = world.people.drain(laptop..).collect();
+        world.change(1, &Intent::DevicesOf(mike)).unwrap();
+        world.sync_all();
+        assert!(world.people[0].group().roster.leaf(id).is_none(), "{scheme}");
+        world.say(0, "alone again");
+        world.sync_all();
+        assert_eq!(world.people[1].read, ["alone again"]);
+        assert_eq!(gone.len(), 1);
+    });
 }

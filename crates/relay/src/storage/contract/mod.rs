@@ -92,6 +92,7 @@ fn register(n: u8, keys: KeysOp) -> Op {
         device: device(n),
         device_key: [n; 32],
         device_list: Bytes::from(vec![n; 3]),
+        identity_key: Bytes::from(vec![n; 32]),
         keys,
     }))
 }

@@ -100,6 +100,7 @@ fn publish(device_key: Option<[u8; 32]>, keys: KeysOp) -> Op {
         device_list: Bytes::new(),
         device_key,
         devices: Vec::new(),
+        identity_key: Bytes::new(),
         keys,
     }))
 }
@@ -135,7 +136,14 @@ fn a_list_brings_devices_in_and_takes_others_away_with_all_they_had() {
             let devices = listed.into_iter().map(|(n, key)| (device(n), [key; 32])).collect();
             let (device_list, keys) = (Bytes::from_static(b"list"), KeysOp::default());
             let (device, device_key) = (device(1), None);
-            Op::Publish(Box::new(PublishOp { device, device_list, device_key, devices, keys }))
+            Op::Publish(Box::new(PublishOp {
+                device,
+                device_list,
+                device_key,
+                devices,
+                identity_key: Bytes::new(),
+                keys,
+            }))
         };
         let taken = one(&*storage, devices(vec![(1, 1), (2, 2)])).await;
         assert_eq!(taken, Outcome::Refused(Code::DeviceTaken.into()), "somebody else's");
@@ -169,5 +177,59 @@ fn a_letter_that_waits_is_kept_once_and_strangers_leave_room() {
         one(&*storage, Op::AckLetters { device: device(1), up_to: 3 }).await;
         assert_eq!(one(&*storage, letter(1, 2)).await, Outcome::Done, "said again, once the first was read");
         assert_eq!(storage.letters(device(1), 0).await.unwrap()[0].number, 4);
+    });
+}
+
+#[test]
+fn the_identity_key_replaces_all_devices_and_is_never_replaced_by_one() {
+    over_each(async |storage| {
+        one(&*storage, register(1, some_keys(2, 2))).await;
+        one(&*storage, register(2, some_keys(2, 2))).await;
+        let recover = |n: u8, identity: u8, new: u8, devices: &[(u8, u8)]| {
+            let listed = devices.iter().map(|(id, key)| (device(*id), [*key; 32])).collect();
+            Op::Recover(Box::new(RecoverOp {
+                name: format!("name{n}"),
+                identity_key: Bytes::from(vec![identity; 32]),
+                device: device(new),
+                device_list: Bytes::from_static(b"recovered"),
+                devices: listed,
+                keys: some_keys(3, 4),
+            }))
+        };
+        for (op, code) in [
+            (recover(1, 2, 50, &[(50, 5)]), Code::NoRecovery),
+            (recover(9, 1, 50, &[(50, 5)]), Code::NoRecovery),
+            (recover(1, 1, 50, &[(51, 5)]), Code::Malformed),
+            (recover(1, 1, 2, &[(2, 5)]), Code::DeviceTaken),
+            (recover(1, 1, 50, &[(50, 5), (2, 2)]), Code::DeviceTaken),
+            (recover(1, 1, 50, &[(50, 5), (1, 9)]), Code::DeviceTaken),
+        ] {
+            assert_eq!(one(&*storage, op).await, Outcome::Refused(code.into()));
+        }
+        let stock = v1::Stock { one_time_prekeys: 3, join_keys: 4 };
+        let with_both = one(&*storage, recover(1, 1, 50, &[(1, 1), (50, 5)])).await;
+        assert_eq!(with_both, Outcome::Published { stock, ended: Vec::new() });
+        assert_eq!(storage.device_key(device(1)).await.unwrap(), Some([1; 32]), "kept");
+        let Outcome::Published { ended, .. } = one(&*storage, recover(1, 1, 50, &[(50, 6)])).await else {
+            panic!()
+        };
+        assert_eq!(ended, [device(1)]);
+        assert_eq!(storage.device_key(device(1)).await.unwrap(), None);
+        assert_eq!(storage.device_key(device(50)).await.unwrap(), Some([6; 32]), "tried again with new keys");
+        let found = storage.people(vec!["name1".into()], Vec::new()).await.unwrap();
+        assert_eq!((found[0].device_list.as_ref(), found[0].identity_key.len()), (&b"recovered"[..], 32));
+        // Whoever has a device's key does not choose who recovers.
+        let claim = |key: u8| {
+            Op::Publish(Box::new(PublishOp {
+                device: device(2),
+                device_list: Bytes::new(),
+                device_key: None,
+                devices: Vec::new(),
+                identity_key: Bytes::from(vec![key; 32]),
+                keys: KeysOp::default(),
+            }))
+        };
+        assert_eq!(one(&*storage, claim(7)).await, Outcome::Refused(Code::NoRecovery.into()));
+        assert!(matches!(one(&*storage, claim(2)).await, Outcome::Published { .. }), "the same again");
     });
 }

@@ -40,6 +40,7 @@ fn any_op() -> impl Strategy<Value = Op> {
             devices: (b == 0)
                 .then_some(vec![(device(n), [1; 32]), (device(40 + n), [2; 32])])
                 .unwrap_or_default(),
+            identity_key: if a == 1 { Bytes::from(vec![b as u8; 32]) } else { Bytes::new() },
             keys: some_keys(a, b),
         }))
     });

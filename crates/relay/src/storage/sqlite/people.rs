@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::super::tables::{DeviceRow, Kind, LetterRow, PeopleTables, PersonRow, Result};
 use super::{Failure, SqlTables, bytes_at, int, uint_at};
 
-const PERSON: &str = "SELECT key, name, person, device_list FROM people";
+const PERSON: &str = "SELECT key, name, person, device_list, identity_key FROM people";
 const DEVICE: &str = "SELECT key, device, person, public, bundle, last_resort, last_letter FROM devices";
 const TAKE: &str = "DELETE FROM one_time WHERE key =
     (SELECT min(key) FROM one_time WHERE device = ?1 AND kind = ?2) RETURNING body";
@@ -24,11 +24,22 @@ impl PeopleTables for SqlTables<'_> {
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow> {
         self.run("INSERT INTO people (name, person) VALUES (?1, ?2)", params![name, person.as_bytes()])?;
         let key = self.0.last_insert_rowid();
-        Ok(PersonRow { key, name: name.into(), person: *person, device_list: Bytes::new() })
+        let (device_list, identity_key) = (Bytes::new(), Bytes::new());
+        Ok(PersonRow { key, name: name.into(), person: *person, device_list, identity_key })
     }
 
     fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()> {
         self.run("UPDATE people SET device_list = ?2 WHERE key = ?1", params![person, list.as_ref()])
+    }
+
+    fn identity_key(&mut self, person: i64) -> Result<Bytes> {
+        let key =
+            self.one("SELECT identity_key FROM people WHERE key = ?1", [person], |row| bytes_at(row, 0))?;
+        Ok(key.unwrap_or_default())
+    }
+
+    fn set_identity_key(&mut self, person: i64, key: &Bytes) -> Result<()> {
+        self.run("UPDATE people SET identity_key = ?2 WHERE key = ?1", params![person, key.as_ref()])
     }
 
     fn device_list(&mut self, person: i64) -> Result<Bytes> {
@@ -146,6 +157,7 @@ fn person_row(row: &Row<'_>) -> rusqlite::Result<PersonRow> {
         name: row.get(1)?,
         person: PersonId::new(row.get(2)?),
         device_list: bytes_at(row, 3)?,
+        identity_key: bytes_at(row, 4)?,
     })
 }
 

@@ -10,7 +10,7 @@ use super::Failure;
 use crate::RelayError;
 
 /// The format this version writes.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 /// What a copy's `meta` has, until a relay starts from it.
 const COPY: &str = "copy";
 
@@ -28,6 +28,11 @@ CREATE TABLE blobs (
     key INTEGER PRIMARY KEY, channel INTEGER NOT NULL, hash BLOB NOT NULL, at INTEGER NOT NULL,
     bytes BLOB NOT NULL, UNIQUE (channel, hash));
 CREATE INDEX blobs_by_age ON blobs (channel, at);
+";
+
+/// From version 3, which knew no identity keys.
+const FROM_3: &str = "
+ALTER TABLE people ADD COLUMN identity_key BLOB NOT NULL DEFAULT x'';
 ";
 
 const SCHEMA: &str = "
@@ -64,7 +69,7 @@ CREATE INDEX blobs_by_age ON blobs (channel, at);
 
 CREATE TABLE people (
     key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, person BLOB NOT NULL UNIQUE,
-    device_list BLOB NOT NULL DEFAULT x'');
+    device_list BLOB NOT NULL DEFAULT x'', identity_key BLOB NOT NULL DEFAULT x'');
 CREATE TABLE devices (
     key INTEGER PRIMARY KEY, device BLOB NOT NULL UNIQUE, person INTEGER NOT NULL, public BLOB NOT NULL,
     bundle BLOB NOT NULL DEFAULT x'', last_resort BLOB NOT NULL DEFAULT x'',
@@ -95,8 +100,9 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
     let steps: &[&str] = match check_version(connection)? {
         0 => &[SCHEMA],
-        1 => &[FROM_1, FROM_2],
-        2 => &[FROM_2],
+        1 => &[FROM_1, FROM_2, FROM_3],
+        2 => &[FROM_2, FROM_3],
+        3 => &[FROM_3],
         _ => return Ok(()),
     };
     let transaction = connection.transaction().map_err(Failure::relay)?;

@@ -1,0 +1,93 @@
+//! Whether people still have the devices that groups have of them: their newest lists are looked up once a day, and whoever
+//! sees first that a group lags behind brings it up to date, unless a device of that person can.
+
+use super::keys::want_devices;
+use super::session::Session;
+use crate::directory::look_at;
+use crate::store::Tx;
+use crate::store::conversations::State;
+use crate::store::meta::Fact;
+use crate::store::outbox::What;
+use crate::store::people::Person;
+use crate::{ClientError, Result};
+use conclave_protocol::group::{Group, Intent, Lag};
+use conclave_protocol::identity::{Account, DeviceList};
+use conclave_protocol::{GroupId, PersonId, Timestamp};
+
+/// How often people are looked up.
+pub(crate) const LOOK_AFTER: u64 = Timestamp::DAY;
+/// How long a device of that person is waited for.
+pub(crate) const SIBLING_TIME: u64 = 60 * 60 * 1000;
+/// How long the second in rank waits for the first to act, and so on.
+const RANK_DELAY: u64 = 2_000;
+
+impl Session<'_> {
+    /// Looks everybody up that is known here, once a day.
+    pub(super) async fn look_people_up(&mut self) -> Result<()> {
+        let due =
+            |tx: &Tx| Ok(tx.now.0 >= tx.number(Fact::PeopleSeen)?.unsigned_abs().saturating_add(LOOK_AFTER));
+        if !self.own || !self.store.view(due).await? {
+            return Ok(());
+        }
+        let people = self.store.view(|tx| tx.everybody()).await?;
+        self.reach.newest((&self.link, &self.relay), people).await?;
+        let seen = |tx: &Tx| tx.set_number(Fact::PeopleSeen, crate::store::messages::signed(tx.now.0));
+        self.store.step(seen).await
+    }
+
+    /// Looks up what the own relay says of this person: another device may have signed a newer list.
+    pub(super) async fn look_oneself_up(&mut self) -> Result<()> {
+        let handle = self.store.view(|tx| tx.protocol(|cx| Ok(Account::load(cx)?.handle().clone()))).await?;
+        let Some(list) = look_at(&self.link, handle).await? else { return Ok(()) };
+        self.store.step(move |tx| take_own_list(tx, list)).await
+    }
+}
+
+/// A list of the own person that is newer, and has this device, is taken over.
+fn take_own_list(tx: &Tx, list: DeviceList) -> Result<()> {
+    let mut account = tx.protocol(Account::load)?;
+    match tx.savepoint(|tx| tx.protocol(|cx| account.take_list(list, cx))) {
+        Ok(false) | Err(ClientError::Protocol(_)) => Ok(()),
+        Ok(true) => member_groups(tx)?.iter().try_for_each(|group| want_devices(tx, group)),
+        Err(error) => Err(error),
+    }
+}
+
+/// The groups that this device is in.
+pub(super) fn member_groups(tx: &Tx) -> Result<Vec<GroupId>> {
+    let mut groups = Vec::new();
+    for known in tx.all_conversations()? {
+        if known.state == State::Member && tx.channel(&known.group)?.is_some() {
+            groups.push(known.group);
+        }
+    }
+    Ok(groups)
+}
+
+/// Somebody's list is newer than the one known before: groups that have other devices of theirs are brought up to date.
+pub(crate) fn list_changed(tx: &Tx, person: &Person) -> Result<()> {
+    let (own, list) = (*tx.protocol(Account::load)?.person(), person.device_list()?);
+    if *list.person() == own {
+        return Ok(());
+    }
+    for id in member_groups(tx)? {
+        let group = tx.protocol(|cx| Group::load(&id, cx))?;
+        let due = match group.lags_behind(&list) {
+            None => continue,
+            Some(Lag::Nobody) => tx.now,
+            Some(Lag::Sibling) => tx.now.plus(SIBLING_TIME),
+        };
+        let due = due.plus(RANK_DELAY.saturating_mul(group.rank() as u64));
+        want_devices_of(tx, &id, person.person, due)?;
+    }
+    Ok(())
+}
+
+fn want_devices_of(tx: &Tx, group: &GroupId, person: PersonId, due: Timestamp) -> Result<()> {
+    let waits = tx.wishes(group, usize::MAX)?;
+    let same = |what: &What| matches!(what, What::Change(Intent::DevicesOf(known)) if *known == person);
+    match waits.iter().any(|wish| same(&wish.what)) {
+        true => Ok(()),
+        false => tx.wish_beyond(group, &What::Change(Intent::DevicesOf(person)), due.0).map(drop),
+    }
+}

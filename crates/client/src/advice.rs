@@ -35,6 +35,10 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
             "it was never told of this identity key under this name",
             "Look at the name and the relay. An account older than its relay's knowledge of recovery must have been online since.",
         ),
+        Code::NotAnnounced => (
+            "the new identity key was not announced a day ago, or one of your devices objected",
+            "It is tried again by itself if nobody objected.",
+        ),
         Code::RegistrationClosed => ("it takes no new accounts", "Use another relay, or ask its owner."),
         Code::BadInvite => {
             ("it wants an invite code, and this is none", "Ask its owner for one, and give it with --invite.")

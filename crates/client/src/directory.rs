@@ -190,13 +190,27 @@ pub(crate) fn relay_id(link: &Link) -> Result<[u8; 32]> {
     link.hello().relay_id.as_ref().try_into().map_err(bad)
 }
 
+/// What the directory says of somebody.
+pub(crate) struct Listing {
+    pub(crate) list: DeviceList,
+    /// The next identity key that is announced, and when it was, by the relay's clock.
+    pub(crate) next_identity: Option<(bytes::Bytes, u64)>,
+}
+
 /// What the directory says of a name now, if anything; nothing is pinned.
-pub(crate) async fn look_at(link: &Link, handle: Handle) -> Result<Option<DeviceList>> {
+pub(crate) async fn look_at(link: &Link, handle: Handle) -> Result<Option<Listing>> {
     let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
     let Body::Directory(directory) = link.ask(Request::Lookup(lookup)).await? else {
         return Err(answer_fault());
     };
-    directory.persons.iter().find(|person| person.name == handle.name()).map(verified).transpose()
+    let Some(found) = directory.persons.into_iter().find(|person| person.name == handle.name()) else {
+        return Ok(None);
+    };
+    let next = (found.next_identity_key.clone(), found.announced_at);
+    Ok(Some(Listing {
+        list: verified(&found)?,
+        next_identity: Some(next).filter(|(key, _)| !key.is_empty()),
+    }))
 }
 
 /// Looks somebody up by handle, and pins what was found.

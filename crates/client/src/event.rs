@@ -136,6 +136,20 @@ pub enum Event {
         /// Whether changes of the group were among them.
         changes: bool,
     },
+    /// Somebody has a new identity key, announced and signed by the one before. That it was compared counts no more.
+    IdentityRenewed {
+        /// Whose.
+        who: String,
+    },
+    /// This person's own identity key is the announced one now, and the recovery key another one.
+    IdentityTakenOver,
+    /// A new identity key of this person is announced, and not by this device. Any of the person's devices can object.
+    IdentityAnnounced {
+        /// When it can be taken over, milliseconds since 1970, by the relay's clock.
+        at: u64,
+    },
+    /// The new identity key that this device announced will not be: another device objected.
+    IdentityWithdrawn,
     /// A new device asks to be linked to this account.
     DeviceAsks,
     /// This new device has been told by another one of this person what was before.
@@ -228,6 +242,19 @@ impl fmt::Display for Event {
             }
             Self::History { messages } => {
                 write!(f, "your other device told this one what was before: {messages} messages")
+            }
+            Self::IdentityRenewed { who } => write!(
+                f,
+                "{who} has a new identity key, signed by the one before; compare the safety number again when you can"
+            ),
+            Self::IdentityTakenOver => {
+                f.write_str("your new identity key counts now; write down the new recovery key: conclave account recovery-key")
+            }
+            Self::IdentityAnnounced { .. } => f.write_str(
+                "a new identity key of yours is announced, and not by this device: if it was not you, say                  `conclave account rotate --veto` within a day",
+            ),
+            Self::IdentityWithdrawn => {
+                f.write_str("your new identity key will not be: one of your devices objected")
             }
             Self::DeviceAsks => {
                 f.write_str("a new device asks to be linked; approve it with the code that it shows")

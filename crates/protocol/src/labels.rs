@@ -26,6 +26,7 @@ labels! {
     KNOCK = "knock", "signature by the device key: a request to be let in by a link";
     LINKING = "linking", "signature by a new device's key: a request to be listed";
     LINKING_CODE = "linking code", "the code that a new device and the primary one show";
+    SUCCESSION = "succession", "signature by the identity key: the next identity key";
     REJOIN = "rejoin", "signature by the device key: a request to rejoin";
     KEM_SEAL = "kem seal", "key: from a KEM shared secret to the AEAD key of a seal";
     HANDSHAKE = "handshake", "key: from the handshake's key material to the root key";

@@ -100,6 +100,8 @@ pub(crate) enum Row {
     HandedToAll = 39,
     /// The keys of a device that is not listed yet: one row.
     NewDevice = 40,
+    /// The next identity key, announced: one row.
+    NextIdentity = 41,
 }
 
 /// Builds the key of a row.

@@ -138,33 +138,15 @@ async fn keys_are_handed_out_once_and_their_owner_hears_of_a_low_stock() {
     }
     let stock = v1::Stock { one_time_prekeys: 9, join_keys: 9 };
     assert_eq!(mike.push().await, Body::Stock(stock));
-    let publish = v1::Publish {
-        device_list: Bytes::new(),
-        device_key: Bytes::new(),
-        devices: Vec::new(),
-        identity_key: Bytes::new(),
-        keys: Some(keys("more", 5)),
-    };
+    let publish = v1::Publish { keys: Some(keys("more", 5)), ..v1::Publish::default() };
     let stock = v1::Stock { one_time_prekeys: 14, join_keys: 14 };
     assert_eq!(mike.ask(Request::Publish(publish)).await, Body::Stock(stock));
-    let newer = v1::Publish {
-        device_list: Bytes::new(),
-        device_key: Bytes::new(),
-        devices: Vec::new(),
-        identity_key: Bytes::new(),
-        keys: Some(keys("newer", 90)),
-    };
+    let newer = v1::Publish { keys: Some(keys("newer", 90)), ..v1::Publish::default() };
     let full = v1::Stock { one_time_prekeys: 100, join_keys: 100 };
     assert_eq!(mike.ask(Request::Publish(newer)).await, Body::Stock(full));
     let Body::Keys(taken) = sean.ask(take(&[&m])).await else { panic!() };
     assert_eq!(taken.devices[0].one_time_prekey, "mike prekey 7", "the four oldest had to go");
-    let too_many = v1::Publish {
-        device_list: Bytes::new(),
-        device_key: Bytes::new(),
-        devices: Vec::new(),
-        identity_key: Bytes::new(),
-        keys: Some(keys("more", 101)),
-    };
+    let too_many = v1::Publish { keys: Some(keys("more", 101)), ..v1::Publish::default() };
     assert_eq!(refusal(&mike.ask(Request::Publish(too_many)).await), Code::TooLarge);
 }
 
@@ -176,11 +158,9 @@ async fn a_new_device_key_ends_what_the_one_before_has_open() {
     mike.register(&m).await;
     thief.login(&m).await;
     let publish = v1::Publish {
-        device_list: Bytes::new(),
         device_key: vec![9; 32].into(),
-        devices: Vec::new(),
-        identity_key: Bytes::new(),
         keys: Some(keys("fresh", 1)),
+        ..v1::Publish::default()
     };
     let Body::Stock(_) = mike.ask(Request::Publish(publish)).await else { panic!() };
     assert_eq!(thief.frame().await, None, "its connection is over");

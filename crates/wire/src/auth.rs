@@ -24,6 +24,13 @@ pub fn recover_bytes(
     [RECOVER, relay.as_bytes(), challenge, device.as_bytes(), device_key].concat()
 }
 
+const IDENTITY: &[u8] = b"conclave relay identity v1";
+
+/// What the identity key signs to announce the next one.
+pub fn identity_bytes(relay: &RelayId, challenge: &[u8; CHALLENGE_BYTES], next: &[u8; 32]) -> Vec<u8> {
+    [IDENTITY, relay.as_bytes(), challenge, next].concat()
+}
+
 /// Whether this is a name as handles of this API have it, without its host:
 /// `[a-z0-9][a-z0-9._-]{1,31}`.
 pub fn is_name(name: &str) -> bool {

@@ -125,6 +125,9 @@ mod tests {
                 device_key: id::<32>(6),
                 devices: Vec::new(),
                 identity_key: id::<32>(8),
+                next_identity_key: id::<32>(9),
+                next_identity_signature: id::<64>(9),
+                veto_identity_key: true,
             }),
             Request::Lookup(v1::Lookup { names: vec!["sean".into()], persons: vec![id::<32>(1)] }),
             Request::TakeKeys(v1::TakeKeys {
@@ -207,6 +210,8 @@ mod tests {
             device_list: id::<90>(2),
             devices: vec![v1::Device { device: id::<16>(3), bundle: id::<40>(4) }],
             identity_key: id::<32>(8),
+            next_identity_key: id::<32>(9),
+            announced_at: 7,
         };
         let keys = v1::DeviceKeys { device: id::<16>(1), join_key: id::<9>(2), ..v1::DeviceKeys::default() };
         let state = v1::SeatState {

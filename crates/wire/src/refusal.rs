@@ -56,6 +56,8 @@ codes! {
     PersonTaken = "person_taken", "this person is registered here already: log in with that device";
     /// There is no identity key to recover by, or another one.
     NoRecovery = "no_recovery", "nobody by this name here has this identity key: look at the name and the relay";
+    /// The identity key was not announced, not long enough ago, or a device objected.
+    NotAnnounced = "not_announced", "a new identity key is announced a day before, and no device of the person objects";
     /// The relay takes no registrations.
     RegistrationClosed = "registration_closed", "this relay takes no new accounts";
     /// The invite code is missing or wrong.

@@ -1,8 +1,8 @@
-//! `conclave account create|show|recovery-key|recover`.
+//! `conclave account create|show|recovery-key|rotate|recover`.
 
 use std::io::{IsTerminal, Read};
 
-use conclave_client::{AccountInfo, Client};
+use conclave_client::{AccountInfo, Client, Outcome};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -22,6 +22,7 @@ pub(crate) async fn run(command: AccountCommand, settings: &Settings) -> Result<
             show(&account, settings)
         }
         AccountCommand::RecoveryKey => recovery_key(settings).await,
+        AccountCommand::Rotate { veto } => rotate(veto, settings).await,
         AccountCommand::Recover { name, relay, keep } => {
             let relay = relay.or_else(|| settings.file.relay.clone()).ok_or_else(which_relay)?;
             show(&recover(settings, (&name, &relay), &keep).await?.account().await?, settings)
@@ -55,6 +56,30 @@ async fn recovery_key(settings: &Settings) -> Result<(), Failure> {
         output::line(&format!("{:>2}  {word}", at + 1))?;
     }
     output::line("Whoever has these words is you. Write them on paper; show them to nobody.")
+}
+
+async fn rotate(veto: bool, settings: &Settings) -> Result<(), Failure> {
+    let client = session::open(settings).await?;
+    if veto {
+        return match client.veto_identity(settings.timeout).await? {
+            Outcome::Done if settings.json => output::json(&serde_json::json!({ "vetoed": true })),
+            Outcome::Done => output::line("The announced identity key will not be."),
+            Outcome::Queued => Err(Failure::queued("the objection")),
+        };
+    }
+    let (ready, outcome) = client.rotate_identity(settings.timeout).await?;
+    if outcome == Outcome::Queued {
+        return Err(Failure::queued("the announcement"));
+    }
+    if settings.json {
+        return output::json(&serde_json::json!({ "counts_from": ready }));
+    }
+    output::line(
+        "Announced. This device takes the new key over by itself once a day is over; then write down the",
+    )?;
+    output::line(
+        "new recovery key. Any of your devices can object until then: conclave account rotate --veto",
+    )
 }
 
 async fn recover(settings: &Settings, person: (&str, &str), keep: &[String]) -> Result<Client, Failure> {

@@ -183,6 +183,15 @@ pub(crate) enum AccountCommand {
         after_help = "Write them down on paper and keep it where nobody else looks: whoever has them is you.\nOnly your first device has them."
     )]
     RecoveryKey,
+    /// Announce a new identity key, which counts after a day: the same person, another recovery key
+    #[command(
+        after_help = "Example:\n  conclave account rotate\n\nAny of your devices can object within the day: conclave account rotate --veto\nWho compared your safety number is told to compare it again."
+    )]
+    Rotate {
+        /// Object to the one that is announced
+        #[arg(long)]
+        veto: bool,
+    },
     /// Come back on a new device, by the 24 words, as the same person
     #[command(
         after_help = "Example:\n  conclave --data ./new account recover sean --relay https://relay.example\n\nThe words are asked for, or read from standard input. All devices that you had are out, but for those in --keep.\nGroups let this device in once somebody there hears of it: write to a friend. They come as requests, since this device\nknows nobody yet. What was said before is not brought back; a backup has it."
@@ -337,6 +346,8 @@ mod tests {
             "conclave --data DIR account create NAME --relay http://127.0.0.1:7400",
             "conclave --data DIR account show --json",
             "conclave --data DIR account recovery-key --json",
+            "conclave --data DIR account rotate --json",
+            "conclave --data DIR account rotate --veto",
             "conclave --data DIR account recover NAME --relay http://127.0.0.1:7400 --json",
             "conclave --data DIR contact add WHO",
             "conclave --data DIR contact verify WHO",

@@ -58,7 +58,11 @@ impl Client {
     pub async fn approve_device(&self, code: &str, wait: Duration) -> Result<Outcome> {
         let code: String = code.chars().filter(char::is_ascii_digit).collect();
         let asked = self.store.step(move |tx| approve(tx, &code)).await?;
-        let wanted = asked?;
+        self.until_told(asked?, wait).await
+    }
+
+    /// Until the relay knows what was wished for.
+    pub(super) async fn until_told(&self, wanted: i64, wait: Duration) -> Result<Outcome> {
         let told = self.wait_until(wait, move |tx| Ok(tx.number(Fact::DevicesTold)? >= wanted)).await?;
         Ok(if told { Outcome::Done } else { Outcome::Queued })
     }
@@ -81,8 +85,7 @@ impl Client {
             want_devices(tx)
         };
         let wanted = self.store.step(step).await?;
-        let told = self.wait_until(wait, move |tx| Ok(tx.number(Fact::DevicesTold)? >= wanted)).await?;
-        Ok(if told { Outcome::Done } else { Outcome::Queued })
+        self.until_told(wanted, wait).await
     }
 
     /// The devices of this person.
@@ -186,7 +189,7 @@ fn approve(tx: &Tx, code: &str) -> Result<Result<i64>> {
 }
 
 /// The relay and all groups are to know the list; the number of this wish.
-fn want_devices(tx: &Tx) -> Result<i64> {
+pub(super) fn want_devices(tx: &Tx) -> Result<i64> {
     let wanted = tx.number(Fact::DevicesWanted)? + 1;
     tx.set_number(Fact::DevicesWanted, wanted)?;
     tx.set_number(Fact::SyncWanted, tx.number(Fact::SyncWanted)? + 1)?;

@@ -4,6 +4,7 @@ use super::Client;
 use crate::clock::{Clock, SystemClock, check_reach};
 use crate::directory::{answer_fault, handle_of, look_at, relay_id};
 use crate::engine::{published, sign_login, sign_recovery};
+use crate::info::Outcome;
 use crate::store::meta::Fact;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
@@ -16,6 +17,7 @@ use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 impl Client {
@@ -25,6 +27,33 @@ impl Client {
     /// `NotPrimary`.
     pub async fn recovery_key(&self) -> Result<Zeroizing<String>> {
         self.store.view(|tx| tx.protocol(|cx| Account::load(cx)?.recovery_key()?.words())).await
+    }
+
+    /// Announces a new identity key, which this device takes over by itself once a day is over; when, in milliseconds since
+    /// 1970. The person stays the same one; who compared the safety number has to do so again, and the recovery key is
+    /// another one from then on.
+    ///
+    /// # Errors
+    /// `NotPrimary`, `TooLong` after 63 times.
+    pub async fn rotate_identity(&self, wait: Duration) -> Result<(u64, Outcome)> {
+        let step = |tx: &Tx| {
+            let ready = tx.protocol(|cx| Account::load(cx)?.announce_identity(cx))?;
+            Ok((ready.0, super::devices::want_devices(tx)?))
+        };
+        let (ready, wanted) = self.store.step(step).await?;
+        Ok((ready, self.until_told(wanted, wait).await?))
+    }
+
+    /// Objects to a new identity key that is announced: it will not be. Any device of the person may.
+    pub async fn veto_identity(&self, wait: Duration) -> Result<Outcome> {
+        let step = |tx: &Tx| {
+            tx.protocol(Account::withdraw_identity)?;
+            tx.set_number(Fact::IdentityAnnounced, 0)?;
+            tx.set_number(Fact::VetoWanted, 1)?;
+            super::devices::want_devices(tx)
+        };
+        let wanted = self.store.step(step).await?;
+        self.until_told(wanted, wait).await
     }
 
     /// Makes this directory a first device of the person `who` (`name`, or `name@host`) at the relay, by their recovery key.
@@ -64,7 +93,7 @@ impl Client {
         let facts = RelayFacts { url, id: relay_id(&link)?, host: hello.host.clone() };
         let handle = handle_of(who, &facts.host)?;
         let unknown = || ClientError::UnknownPerson(handle.to_string());
-        let list = look_at(&link, handle.clone()).await?.ok_or_else(unknown)?;
+        let list = look_at(&link, handle.clone()).await?.ok_or_else(unknown)?.list;
         let keep = keep.iter().map(|id| device_id(id)).collect::<Result<Vec<_>>>()?;
         let fresh = !super::exists(dir);
         let store = match fresh {

@@ -16,6 +16,7 @@ pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option
             | Happened::DeviceAdded(_)
             | Happened::DeviceRemoved(_)
             | Happened::NewKeys(_)
+            | Happened::NewIdentity(_)
             | Happened::Recovered(_) => pin_members(tx, group)?,
             _ => {}
         }
@@ -78,7 +79,10 @@ fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Op
         Happened::Recovered(person) => {
             format!("let {} in on a new device: back by the recovery key", shown(tx, person)?)
         }
-        Happened::NewKeys(_) => return Ok(None),
+        Happened::NewIdentity(person) if *person == by => {
+            "has a new identity key, signed by the one before".to_owned()
+        }
+        Happened::NewKeys(_) | Happened::NewIdentity(_) => return Ok(None),
         Happened::Away(person, _) => put_away(tx, group, person)?,
         Happened::Healed(_) => return Ok(None),
     }))

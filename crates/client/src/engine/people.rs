@@ -3,7 +3,8 @@
 
 use super::keys::want_devices;
 use super::session::Session;
-use crate::directory::look_at;
+use crate::Event;
+use crate::directory::{Listing, look_at};
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::meta::Fact;
@@ -11,7 +12,7 @@ use crate::store::outbox::What;
 use crate::store::people::Person;
 use crate::{ClientError, Result};
 use conclave_protocol::group::{Group, Intent, Lag};
-use conclave_protocol::identity::{Account, DeviceList};
+use conclave_protocol::identity::{Account, DeviceList, IDENTITY_NOTICE};
 use conclave_protocol::{GroupId, PersonId, Timestamp};
 
 /// How often people are looked up.
@@ -38,9 +39,24 @@ impl Session<'_> {
     /// Looks up what the own relay says of this person: another device may have signed a newer list.
     pub(super) async fn look_oneself_up(&mut self) -> Result<()> {
         let handle = self.store.view(|tx| tx.protocol(|cx| Ok(Account::load(cx)?.handle().clone()))).await?;
-        let Some(list) = look_at(&self.link, handle).await? else { return Ok(()) };
-        self.store.step(move |tx| take_own_list(tx, list)).await
+        let Some(listing) = look_at(&self.link, handle).await? else { return Ok(()) };
+        self.store
+            .step(move |tx| {
+                tell_announced(tx, &listing)?;
+                take_own_list(tx, listing.list)
+            })
+            .await
     }
+}
+
+/// A next identity key that is not this device's is told of: somebody may have stolen the one before.
+fn tell_announced(tx: &Tx, listing: &Listing) -> Result<()> {
+    let Some((key, announced)) = &listing.next_identity else { return Ok(()) };
+    let own = tx.protocol(|cx| Account::next_identity(cx))?;
+    if own.is_some_and(|own| own.as_bytes()[..] == key[..]) {
+        return Ok(());
+    }
+    tx.tell_once(&Event::IdentityAnnounced { at: announced.saturating_add(IDENTITY_NOTICE) })
 }
 
 /// A list of the own person that is newer, and has this device, is taken over.
@@ -66,6 +82,10 @@ pub(super) fn member_groups(tx: &Tx) -> Result<Vec<GroupId>> {
 
 /// Somebody's list is newer than the one known before: groups that have other devices of theirs are brought up to date.
 pub(crate) fn list_changed(tx: &Tx, person: &Person) -> Result<()> {
+    if tx.number(Fact::Registered)? == 0 {
+        // A device that is only about to become one is in no group.
+        return Ok(());
+    }
     let (own, list) = (*tx.protocol(Account::load)?.person(), person.device_list()?);
     if *list.person() == own {
         return Ok(());

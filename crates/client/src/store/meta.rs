@@ -37,6 +37,12 @@ pub(crate) enum Fact {
     DevicesTold,
     /// Set once the relay knows the identity key.
     IdentityTold,
+    /// Set once the relay has announced the next identity key.
+    IdentityAnnounced,
+    /// The announced key is not taken over before this time.
+    IdentityLater,
+    /// Set while the announced key is to be objected to.
+    VetoWanted,
     /// When everybody was looked up the last time.
     PeopleSeen,
     /// What is being told to a new device, and how far it has come.
@@ -61,6 +67,9 @@ impl Fact {
             Self::DevicesWanted => "devices_wanted",
             Self::DevicesTold => "devices_told",
             Self::IdentityTold => "identity_told",
+            Self::IdentityAnnounced => "identity_announced",
+            Self::IdentityLater => "identity_later",
+            Self::VetoWanted => "veto_wanted",
             Self::PeopleSeen => "people_seen",
             Self::Telling => "telling",
         }

@@ -96,6 +96,10 @@ impl Tx<'_> {
                 return Ok(known);
             }
             list.newer(&pinned).map_err(|_| changed())?;
+            if list.identity() != pinned.identity() {
+                self.set_person(list.person(), "verified", false)?;
+                self.tell_once(&crate::Event::IdentityRenewed { who: known.shown().to_owned() })?;
+            }
         }
         let sql = "INSERT INTO people (person, handle, list) VALUES (?1, ?2, ?3)
                    ON CONFLICT (person) DO UPDATE SET list = ?3";

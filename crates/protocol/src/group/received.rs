@@ -110,6 +110,8 @@ pub enum Happened {
     DeviceRemoved(PersonId),
     /// Devices of a person have new keys.
     NewKeys(PersonId),
+    /// A person has another identity key, signed by the one before.
+    NewIdentity(PersonId),
     /// A person is back with devices of which none was there before: by the recovery key.
     Recovered(PersonId),
     /// A device of this person was put away: it had not been heard of for too long.
@@ -148,6 +150,7 @@ fn devices(known: Option<&DeviceList>, newer: &DeviceList, added: bool) -> Optio
         Some(known) if none_left(known) => Some(Happened::Recovered(person)),
         _ if added => Some(Happened::DeviceAdded(person)),
         Some(known) if gone(known) => Some(Happened::DeviceRemoved(person)),
+        Some(known) if known.identity() != newer.identity() => Some(Happened::NewIdentity(person)),
         Some(known) if known.devices() == newer.devices() => None,
         _ => Some(Happened::NewKeys(person)),
     }

@@ -141,7 +141,7 @@ impl Account {
         }
         let (version, devices) = (self.list.version() + 1, self.list.devices().to_vec());
         let Some(identity) = &self.own.identity else { return Ok(None) };
-        self.list = DeviceList::sign(identity, version, devices, cx.now)?;
+        self.list = self.list.followed_by(identity, version, devices, cx.now)?;
         self.save(cx)?;
         Ok(Some(self.list.clone()))
     }

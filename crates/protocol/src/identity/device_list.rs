@@ -3,6 +3,7 @@
 //! Where a list comes from, and when to look for a newer one, is the caller's concern.
 
 use super::PeerDevice;
+use super::succession::Line;
 use crate::codec::{self, VLBytes};
 use crate::labels;
 use crate::primitives::dh::DhPublic;
@@ -13,7 +14,10 @@ use tls_codec::{TlsDeserialize, TlsDeserializeBytes, TlsSerialize, TlsSize};
 /// The most devices that a person has.
 pub const MAX_DEVICES: usize = 16;
 
-const VERSION: u8 = 1;
+/// By the first identity key that the person had.
+const FIRST: u8 = 1;
+/// By a later one, with the line that leads to it.
+const IN_LINE: u8 = 2;
 pub(crate) const LIFETIME: u64 = 90 * Timestamp::DAY;
 pub(crate) const RENEW_AFTER: u64 = 30 * Timestamp::DAY;
 
@@ -21,6 +25,7 @@ pub(crate) const RENEW_AFTER: u64 = 30 * Timestamp::DAY;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceList {
     body: Body,
+    line: Option<Line>,
     signed: Vec<u8>,
 }
 
@@ -67,59 +72,97 @@ impl UnverifiedDeviceList {
     /// # Errors
     /// `Malformed`, `UnknownVersion`, `BadKey`, `BadSignature`; `WrongAddress` if the key is not that person's.
     pub fn verify(self) -> Result<DeviceList> {
-        let body = Body::read(self.body.as_slice())?;
+        let (body, line) = read(self.body.as_slice())?;
         body.identity.verify(labels::DEVICE_LIST, self.body.as_slice(), &self.signature)?;
-        if PersonId::of(&body.identity) != body.person {
-            return Err(PeerFault::WrongAddress.into());
+        match &line {
+            Some(line) => line.verify(&body.person, &body.identity, body.issued)?,
+            None if PersonId::of(&body.identity) == body.person => {}
+            None => return Err(PeerFault::WrongAddress.into()),
         }
         let signed = codec::encode(&self)?;
-        Ok(DeviceList { body, signed })
+        Ok(DeviceList { body, line, signed })
     }
 }
 
-impl Body {
-    fn read(bytes: &[u8]) -> Result<Self> {
-        if bytes.first() != Some(&VERSION) {
-            return Err(PeerFault::UnknownVersion.into());
+fn read(bytes: &[u8]) -> Result<(Body, Option<Line>)> {
+    let (body, line): (Body, _) = match bytes.first() {
+        Some(&FIRST) => (codec::decode(bytes)?, None),
+        Some(&IN_LINE) => {
+            let (body, rest) = codec::decode_prefix(bytes)?;
+            (body, Some(codec::decode(rest)?))
         }
-        let body: Self = codec::decode(bytes)?;
-        // Ascending ids make the order canonical and each id unique.
-        let ascending = body.devices.is_sorted_by(|a, b| a.device < b.device);
-        if !ascending || body.devices.is_empty() || body.devices.len() > MAX_DEVICES {
-            return Err(PeerFault::Malformed.into());
-        }
-        Ok(body)
+        _ => return Err(PeerFault::UnknownVersion.into()),
+    };
+    // Ascending ids make the order canonical and each id unique.
+    let ascending = body.devices.is_sorted_by(|a, b| a.device < b.device);
+    if !ascending || body.devices.is_empty() || body.devices.len() > MAX_DEVICES {
+        return Err(PeerFault::Malformed.into());
     }
+    Ok((body, line))
 }
 
 impl DeviceList {
-    /// Signs a list of `devices`.
+    /// Signs a person's first list, of `devices`.
     pub(crate) fn sign(
         identity: &SigningKey,
+        version: u64,
+        devices: Vec<ListedDevice>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        Self::sign_in_line(identity, None, version, devices, now)
+    }
+
+    /// Signs a list that is to follow this one, by the same identity.
+    pub(super) fn followed_by(
+        &self,
+        identity: &SigningKey,
+        version: u64,
+        devices: Vec<ListedDevice>,
+        now: Timestamp,
+    ) -> Result<Self> {
+        Self::sign_in_line(identity, self.line.clone(), version, devices, now)
+    }
+
+    /// Signs a list by an identity key that `line` leads to; without one it is the person's first.
+    pub(super) fn sign_in_line(
+        identity: &SigningKey,
+        line: Option<Line>,
         version: u64,
         mut devices: Vec<ListedDevice>,
         now: Timestamp,
     ) -> Result<Self> {
         devices.sort_by_key(|listed| listed.device);
         let public = *identity.public();
-        let (person, expires) = (PersonId::of(&public), now.plus(LIFETIME));
-        let body = Body { format: VERSION, person, identity: public, version, issued: now, expires, devices };
-        let bytes = codec::encode(&body)?;
+        let (format, person) = match &line {
+            Some(line) => (IN_LINE, line.person()),
+            None => (FIRST, PersonId::of(&public)),
+        };
+        let expires = now.plus(LIFETIME);
+        let body = Body { format, person, identity: public, version, issued: now, expires, devices };
+        let mut bytes = codec::encode(&body)?;
+        if let Some(line) = &line {
+            bytes.extend(codec::encode(line)?);
+        }
         let signature = identity.sign(labels::DEVICE_LIST, &bytes);
         let signed = codec::encode(&UnverifiedDeviceList { body: bytes.into(), signature })?;
-        Ok(Self { body, signed })
+        Ok(Self { body, line, signed })
     }
 
     /// Reads a list that this device itself verified or signed before it stored it.
     pub(crate) fn stored(signed: &[u8]) -> Result<Self> {
         let list: UnverifiedDeviceList = codec::decode(signed).map_err(|_| Error::CorruptStore)?;
-        let body = Body::read(list.body.as_slice()).map_err(|_| Error::CorruptStore)?;
-        Ok(Self { body, signed: signed.to_vec() })
+        let (body, line) = read(list.body.as_slice()).map_err(|_| Error::CorruptStore)?;
+        Ok(Self { body, line, signed: signed.to_vec() })
     }
 
     /// Whose devices they are.
     pub fn person(&self) -> &PersonId {
         &self.body.person
+    }
+
+    /// The keys that led to the one that signed, where it is not the person's first.
+    pub(super) fn line(&self) -> Option<&Line> {
+        self.line.as_ref()
     }
 
     /// The key that signed.
@@ -171,10 +214,12 @@ impl DeviceList {
     /// Checks that this list may take the place of `old`.
     ///
     /// # Errors
-    /// `WrongAddress` for another person or identity key; `RolledBack` for an older version, or for other bytes under the
+    /// `WrongAddress` for another person, or an identity key that does not follow; `RolledBack` for an older version, or for other bytes under the
     /// same version.
     pub fn newer(&self, old: &DeviceList) -> Result<()> {
-        if self.body.person != old.body.person || self.body.identity != old.body.identity {
+        let follows = |line: &Line| line.had(&old.body.identity);
+        let same_key = self.body.identity == old.body.identity;
+        if self.body.person != old.body.person || !(same_key || self.line.as_ref().is_some_and(follows)) {
             return Err(PeerFault::WrongAddress.into());
         }
         let same = self.body.version == old.body.version && self.signed == old.signed;

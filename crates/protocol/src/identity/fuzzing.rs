@@ -3,7 +3,7 @@
 
 use super::{
     Handle, NewDevice, UnverifiedDeviceList, UnverifiedLink, account, device_list, link, rotation,
-    safety_number,
+    safety_number, succession,
 };
 use crate::fuzzing::canonical;
 use crate::vault::Row;
@@ -48,6 +48,7 @@ pub(crate) fn link(bytes: &[u8]) -> bool {
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     match kind {
         kind if kind == Row::Account as u8 => Some(canonical::<account::Stored>(value)),
+        kind if kind == Row::NextIdentity as u8 => Some(canonical::<succession::NextIdentity>(value)),
         kind if kind == Row::NewDevice as u8 => Some(canonical::<NewDevice>(value)),
         kind if kind == Row::NextDevice as u8 => Some(canonical::<rotation::Next>(value)),
         kind if kind == Row::FormerDevice as u8 => Some(canonical::<rotation::Former>(value)),
@@ -77,6 +78,10 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("safety_number_scan", number.scannable()),
         ("handle", codec::encode(&handles[0]).unwrap()),
     ];
+    bench.step(|cx| account.announce_identity(cx)).unwrap();
+    bench.now = bench.now.plus(super::IDENTITY_NOTICE);
+    let next = bench.step(super::Account::with_next_identity).unwrap().unwrap();
+    seeds.push(("device_list", next.device_list().signed_bytes().to_vec()));
     seeds.extend(texts.iter().map(|text| ("handle", text.as_bytes().to_vec())));
     seeds
 }

@@ -104,13 +104,17 @@ impl Account {
     /// Takes over a newer list of this person, as the directory or a group has it. Whether there was one.
     ///
     /// # Errors
-    /// `RolledBack`, `WrongAddress`, as [`DeviceList::newer`]; `WrongAddress` if this device is not in it any more.
+    /// `RolledBack`, `WrongAddress`, as [`DeviceList::newer`]; `WrongAddress` if this device is not in it any more, or it is by
+    /// another identity key than this device has.
     pub fn take_list(&mut self, list: DeviceList, cx: &mut Context) -> Result<bool> {
         list.newer(&self.list)?;
         if list.version() == self.list.version() {
             return Ok(false);
         }
         list.device(self.own.device).ok_or(PeerFault::WrongAddress)?;
+        if self.own.identity.as_ref().is_some_and(|identity| identity.public() != list.identity()) {
+            return Err(PeerFault::WrongAddress.into());
+        }
         self.list = list;
         self.save(cx)?;
         Ok(true)
@@ -122,7 +126,7 @@ impl Account {
             // They have a list already, and two must not have one version.
             return Err(Misuse::KeysUnderWay.into());
         }
-        self.list = DeviceList::sign(identity, self.list.version() + 1, devices, cx.now)?;
+        self.list = self.list.followed_by(identity, self.list.version() + 1, devices, cx.now)?;
         self.save(cx)
     }
 }

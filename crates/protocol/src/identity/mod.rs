@@ -13,6 +13,7 @@ mod linking;
 mod recovery;
 mod rotation;
 mod safety_number;
+mod succession;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ pub use link::{LINK_PREFIX, Link, UnverifiedLink, make_link};
 pub use linking::NewDevice;
 pub use recovery::RecoveryKey;
 pub use safety_number::{SafetyNumber, ScanError};
+pub use succession::IDENTITY_NOTICE;
 
 use crate::primitives::dh::DhPublic;
 use crate::primitives::sign::VerifyingKey;

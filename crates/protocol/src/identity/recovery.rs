@@ -103,7 +103,7 @@ impl Account {
         if devices.len() > MAX_DEVICES {
             return Err(Misuse::TooLong(MAX_DEVICES).into());
         }
-        let list = DeviceList::sign(&identity, list.version() + VERSIONS_LEFT_OUT, devices, cx.now)?;
+        let list = list.followed_by(&identity, list.version() + VERSIONS_LEFT_OUT, devices, cx.now)?;
         let account = Self { own: Own { handle, identity: Some(identity), device, signing, dh }, list };
         account.save(cx)?;
         Ok(account)

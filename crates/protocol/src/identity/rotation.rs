@@ -57,7 +57,7 @@ impl Account {
         let others = self.list.devices().iter().filter(|listed| listed.device != own.device).copied();
         let devices = others.chain([own]).collect();
         let Some(identity) = &self.own.identity else { return Ok(()) };
-        let list = DeviceList::sign(identity, self.list.version() + 1, devices, cx.now)?;
+        let list = self.list.followed_by(identity, self.list.version() + 1, devices, cx.now)?;
         let list = list.signed_bytes().into();
         save(cx.vault, &key(Row::NextDevice, &[]), &Next { signing, dh, list })
     }

@@ -310,6 +310,9 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
                 ..v1::PublishedKeys::default()
             }),
             identity_key: vec![8; 32].into(),
+            next_identity_key: vec![9; 32].into(),
+            next_identity_signature: vec![9; 64].into(),
+            veto_identity_key: false,
             device_key: vec![7; 32].into(),
             devices: vec![v1::ListedDevice { device: vec![8; 16].into(), device_key: vec![9; 32].into() }],
         }),

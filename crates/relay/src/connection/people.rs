@@ -3,7 +3,7 @@
 //! other relays write to people here) from stricter ones of the address.
 
 use bytes::Bytes;
-use conclave_wire::auth::{is_name, login_bytes, recover_bytes};
+use conclave_wire::auth::{identity_bytes, is_name, login_bytes, recover_bytes};
 use conclave_wire::v1::{self, server_frame::Body};
 use conclave_wire::{Code, DeviceId, PersonId, limits};
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -13,7 +13,7 @@ use super::Connection;
 use super::post::{self, letter};
 use super::requests::{Answer, broken, hash, malformed, rate_limited, refused, unexpected};
 use crate::config::{Rate, Registration};
-use crate::storage::{KeysOp, Op, Outcome, PublishOp, RecoverOp, RegisterOp, Take};
+use crate::storage::{KeysOp, NextIdentity, Op, Outcome, PublishOp, RecoverOp, RegisterOp, Take};
 
 impl Connection {
     pub(super) async fn login(&mut self, login: v1::Login) -> Answer<Body> {
@@ -93,8 +93,26 @@ impl Connection {
         let devices = listed(publish.devices)?;
         let identity_key = identity_key(publish.identity_key)?;
         let device_list = publish.device_list;
-        let op = PublishOp { device, device_list, device_key, devices, identity_key, keys };
+        let at = self.relay.now();
+        let next = (publish.next_identity_key, publish.next_identity_signature);
+        let next_identity = match publish.veto_identity_key {
+            true => NextIdentity::Vetoed,
+            false => self.announced(device, next).await?,
+        };
+        let op =
+            PublishOp { device, device_list, device_key, devices, identity_key, next_identity, at, keys };
         self.published(Op::Publish(Box::new(op))).await
+    }
+
+    async fn announced(&self, device: DeviceId, (next, signature): (Bytes, Bytes)) -> Answer<NextIdentity> {
+        if next.is_empty() {
+            return Ok(NextIdentity::Nothing);
+        }
+        let key = <[u8; 32]>::try_from(next.as_ref()).map_err(|_| refused(Code::Malformed))?;
+        let by = self.relay.storage.identity_key(device).await.map_err(broken)?;
+        let known = <[u8; 32]>::try_from(by.as_ref()).map_err(|_| refused(Code::NoRecovery))?;
+        verify(&known, &identity_bytes(&self.relay.id, &self.challenge, &key), &signature)?;
+        Ok(NextIdentity::Announced { by, next })
     }
 
     async fn published(&mut self, op: Op) -> Answer<Body> {

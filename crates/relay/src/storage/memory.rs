@@ -8,8 +8,8 @@ use bytes::Bytes;
 use conclave_wire::{ChannelId, Code, DeviceId, PersonId, SeatId, slices, v1};
 
 use super::tables::{
-    BlobTables, ChannelRow, ChannelTables, DeviceRow, EntryRow, Kind, LetterRow, PeopleTables, PersonRow,
-    Result, SeatRow,
+    BlobTables, ChannelRow, ChannelTables, DeviceRow, EntryRow, IdentityRow, Kind, LetterRow, PeopleTables,
+    PersonRow, Result, SeatRow,
 };
 use super::{
     BlobAsk, EntriesAsk, Hash, Op, Outcome, SeatAsk, SeatStanding, Storage, Waiting, blobs, channel, people,
@@ -51,6 +51,9 @@ impl Storage for MemoryStorage {
     }
     fn device_key(&self, device: DeviceId) -> Waiting<Option<[u8; 32]>> {
         self.with(|maps| Ok(maps.device(&device)?.map(|row| row.public)))
+    }
+    fn identity_key(&self, device: DeviceId) -> Waiting<Bytes> {
+        self.with(|maps| people::identity_key(maps, &device))
     }
     fn letters(&self, device: DeviceId, after: u64) -> Waiting<Vec<v1::InboxLetter>> {
         self.with(|maps| people::letters(maps, &device, after))
@@ -198,8 +201,8 @@ impl PeopleTables for Maps {
 
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow> {
         let key = next_key(&self.people);
-        let (device_list, identity_key) = (Bytes::new(), Bytes::new());
-        let row = PersonRow { key, name: name.into(), person: *person, device_list, identity_key };
+        let (device_list, identity) = (Bytes::new(), IdentityRow::default());
+        let row = PersonRow { key, name: name.into(), person: *person, device_list, identity };
         self.people.insert(key, row.clone());
         Ok(row)
     }
@@ -211,13 +214,13 @@ impl PeopleTables for Maps {
         Ok(())
     }
 
-    fn identity_key(&mut self, person: i64) -> Result<Bytes> {
-        Ok(self.people.get(&person).map(|row| row.identity_key.clone()).unwrap_or_default())
+    fn identity(&mut self, person: i64) -> Result<IdentityRow> {
+        Ok(self.people.get(&person).map(|row| row.identity.clone()).unwrap_or_default())
     }
 
-    fn set_identity_key(&mut self, person: i64, key: &Bytes) -> Result<()> {
+    fn set_identity(&mut self, person: i64, identity: &IdentityRow) -> Result<()> {
         if let Some(row) = self.people.get_mut(&person) {
-            row.identity_key = key.clone();
+            row.identity = identity.clone();
         }
         Ok(())
     }

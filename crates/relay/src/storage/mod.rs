@@ -46,6 +46,8 @@ pub(crate) trait Storage: Send + Sync + 'static {
     fn people(&self, names: Vec<String>, persons: Vec<PersonId>) -> Waiting<Vec<v1::Person>>;
     /// The signing key of a device.
     fn device_key(&self, device: DeviceId) -> Waiting<Option<[u8; 32]>>;
+    /// The identity key of a device's person; empty: none.
+    fn identity_key(&self, device: DeviceId) -> Waiting<Bytes>;
     /// What waits in an inbox, oldest first, after a number.
     fn letters(&self, device: DeviceId, after: u64) -> Waiting<Vec<v1::InboxLetter>>;
     /// How many one-time keys are left.
@@ -166,7 +168,23 @@ pub(crate) struct PublishOp {
     pub(crate) devices: Vec<(DeviceId, [u8; 32])>,
     /// Empty: unchanged.
     pub(crate) identity_key: Bytes,
+    pub(crate) next_identity: NextIdentity,
+    /// The relay's clock.
+    pub(crate) at: u64,
     pub(crate) keys: KeysOp,
+}
+
+/// What a device says of the next identity key of its person.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum NextIdentity {
+    #[default]
+    Nothing,
+    /// This one, as the key known signed: both were checked to be so.
+    Announced {
+        by: Bytes,
+        next: Bytes,
+    },
+    Vetoed,
 }
 
 /// Published keys; empty means unchanged.

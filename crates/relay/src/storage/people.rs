@@ -6,8 +6,11 @@ use bytes::Bytes;
 use conclave_wire::{Code, DeviceId, PersonId, limits, v1};
 
 use super::channel::refused;
-use super::tables::{DeviceRow, Kind, LetterRow, PersonRow, Result, Tables};
-use super::{KeysOp, Op, Outcome, PublishOp, RecoverOp, RegisterOp, StorageError, Take};
+use super::tables::{DeviceRow, IdentityRow, Kind, LetterRow, PersonRow, Result, Tables};
+use super::{KeysOp, NextIdentity, Op, Outcome, PublishOp, RecoverOp, RegisterOp, StorageError, Take};
+
+/// So long the next identity key is announced, in milliseconds.
+const NOTICE: u64 = 24 * 60 * 60 * 1000;
 
 pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
     match op {
@@ -44,7 +47,8 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
     }
     let person = t.add_person(&op.name, &op.person)?;
     t.set_device_list(person.key, &op.device_list)?;
-    t.set_identity_key(person.key, &op.identity_key)?;
+    let key = op.identity_key.clone();
+    t.set_identity(person.key, &IdentityRow { key, ..IdentityRow::default() })?;
     let device = t.add_device(person.key, &op.device, &op.device_key)?;
     store_keys(t, device, &op.keys).map(Outcome::Stock)
 }
@@ -61,8 +65,8 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
             return refused(Code::DeviceTaken);
         }
     }
-    if !op.identity_key.is_empty() && !set_identity_key(t, row.person, &op.identity_key)? {
-        return refused(Code::NoRecovery);
+    if let Some(code) = identity(t, row.person, op)? {
+        return refused(code);
     }
     if !op.device_list.is_empty() {
         t.set_device_list(row.person, &op.device_list)?;
@@ -84,17 +88,43 @@ fn new_key(t: &mut dyn Tables, mut row: DeviceRow, public: [u8; 32]) -> Result<D
     Ok(row)
 }
 
-/// The first one stays: whoever has a device's key must not choose who recovers. Whether it is this one.
-fn set_identity_key(t: &mut dyn Tables, person: i64, key: &Bytes) -> Result<bool> {
-    let known = t.identity_key(person)?;
-    if known.is_empty() {
-        t.set_identity_key(person, key)?;
+/// What is published of identity keys; why not, if so. One follows another a day after it was announced by it, if no device
+/// objects: whoever has a device's key, or for a day the identity key, must not choose who recovers.
+fn identity(t: &mut dyn Tables, person: i64, op: &PublishOp) -> Result<Option<Code>> {
+    let known = t.identity(person)?;
+    let mut row = known.clone();
+    match &op.next_identity {
+        NextIdentity::Nothing => {}
+        NextIdentity::Vetoed => (row.next, row.announced_at) = (Bytes::new(), 0),
+        NextIdentity::Announced { by, .. } if *by != row.key => return Ok(Some(Code::NotAnnounced)),
+        // Announced anew it is not announced later.
+        NextIdentity::Announced { next, .. } if *next == row.next => {}
+        NextIdentity::Announced { next, .. } => (row.next, row.announced_at) = (next.clone(), op.at),
     }
-    Ok(known.is_empty() || known == *key)
+    if !op.identity_key.is_empty() && op.identity_key != row.key {
+        let announced = row.next == op.identity_key && op.at >= row.announced_at.saturating_add(NOTICE);
+        match row.key.is_empty() {
+            false if !announced && row.next.is_empty() => return Ok(Some(Code::NoRecovery)),
+            false if !announced => return Ok(Some(Code::NotAnnounced)),
+            _ => row = IdentityRow { key: op.identity_key.clone(), ..IdentityRow::default() },
+        }
+    }
+    if row != known {
+        t.set_identity(person, &row)?;
+    }
+    Ok(None)
+}
+
+/// The identity key of a device's person; empty: none.
+pub(super) fn identity_key(t: &mut dyn Tables, device: &DeviceId) -> Result<Bytes> {
+    match t.device(device)? {
+        Some(row) => Ok(t.identity(row.person)?.key),
+        None => Ok(Bytes::new()),
+    }
 }
 
 fn recover(t: &mut dyn Tables, op: &RecoverOp) -> Result<Outcome> {
-    let person = t.person_named(&op.name)?.filter(|person| person.identity_key == op.identity_key);
+    let person = t.person_named(&op.name)?.filter(|person| person.identity.key == op.identity_key);
     let Some(person) = person else { return refused(Code::NoRecovery) };
     let Some((_, public)) = op.devices.iter().find(|(device, _)| *device == op.device) else {
         return refused(Code::Malformed);
@@ -277,6 +307,8 @@ fn person_of(t: &mut dyn Tables, row: PersonRow) -> Result<v1::Person> {
         person: row.person.to_bytes(),
         device_list: row.device_list,
         devices: devices.map(device).collect(),
-        identity_key: row.identity_key,
+        identity_key: row.identity.key,
+        next_identity_key: row.identity.next,
+        announced_at: row.identity.announced_at,
     })
 }

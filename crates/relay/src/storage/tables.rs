@@ -53,8 +53,8 @@ pub(super) trait PeopleTables {
     fn person(&mut self, person: &PersonId) -> Result<Option<PersonRow>>;
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow>;
     fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()>;
-    fn identity_key(&mut self, person: i64) -> Result<Bytes>;
-    fn set_identity_key(&mut self, person: i64, key: &Bytes) -> Result<()>;
+    fn identity(&mut self, person: i64) -> Result<IdentityRow>;
+    fn set_identity(&mut self, person: i64, row: &IdentityRow) -> Result<()>;
     fn device_list(&mut self, person: i64) -> Result<Bytes>;
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>>;
@@ -146,8 +146,15 @@ pub(super) struct PersonRow {
     pub(super) name: String,
     pub(super) person: PersonId,
     pub(super) device_list: Bytes,
-    /// Empty: none.
-    pub(super) identity_key: Bytes,
+    pub(super) identity: IdentityRow,
+}
+
+/// The key by which a person recovers, and the one announced to follow it; empty: none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct IdentityRow {
+    pub(super) key: Bytes,
+    pub(super) next: Bytes,
+    pub(super) announced_at: u64,
 }
 
 #[derive(Debug, Clone)]

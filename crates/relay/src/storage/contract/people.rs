@@ -101,6 +101,8 @@ fn publish(device_key: Option<[u8; 32]>, keys: KeysOp) -> Op {
         device_key,
         devices: Vec::new(),
         identity_key: Bytes::new(),
+        next_identity: NextIdentity::Nothing,
+        at: 0,
         keys,
     }))
 }
@@ -142,6 +144,8 @@ fn a_list_brings_devices_in_and_takes_others_away_with_all_they_had() {
                 device_key,
                 devices,
                 identity_key: Bytes::new(),
+                next_identity: NextIdentity::Nothing,
+                at: 0,
                 keys,
             }))
         };
@@ -226,10 +230,59 @@ fn the_identity_key_replaces_all_devices_and_is_never_replaced_by_one() {
                 device_key: None,
                 devices: Vec::new(),
                 identity_key: Bytes::from(vec![key; 32]),
+                next_identity: NextIdentity::Nothing,
+                at: 0,
                 keys: KeysOp::default(),
             }))
         };
         assert_eq!(one(&*storage, claim(7)).await, Outcome::Refused(Code::NoRecovery.into()));
         assert!(matches!(one(&*storage, claim(2)).await, Outcome::Published { .. }), "the same again");
+    });
+}
+
+#[test]
+fn an_identity_key_follows_another_a_day_after_it_was_announced_if_nobody_objects() {
+    over_each(async |storage| {
+        const DAY: u64 = 24 * 60 * 60 * 1000;
+        one(&*storage, register(1, some_keys(1, 1))).await;
+        let key = |n: u8| Bytes::from(vec![n; 32]);
+        let say = |identity_key: Bytes, next_identity: NextIdentity, at: u64| {
+            Op::Publish(Box::new(PublishOp {
+                device: device(1),
+                device_list: Bytes::new(),
+                device_key: None,
+                devices: Vec::new(),
+                identity_key,
+                next_identity,
+                at,
+                keys: KeysOp::default(),
+            }))
+        };
+        let announce = |by: u8, next: u8, at| {
+            say(Bytes::new(), NextIdentity::Announced { by: key(by), next: key(next) }, at)
+        };
+        let take = |n: u8, at| say(key(n), NextIdentity::Nothing, at);
+        let veto = || say(Bytes::new(), NextIdentity::Vetoed, 0);
+        let not_yet = Some(Code::NotAnnounced);
+        for (step, op, refused) in [
+            ("by another key than the one known", announce(7, 2, 5), not_yet),
+            ("announced", announce(1, 2, 5), None),
+            ("announced again is not announced later", announce(1, 2, 900), None),
+            ("too early", take(2, 4 + DAY), not_yet),
+            ("another", take(3, 5 + DAY), not_yet),
+            ("objected to", veto(), None),
+            ("then never", take(2, 9 * DAY), Some(Code::NoRecovery)),
+            ("announced once more", announce(1, 2, 9 * DAY), None),
+            ("taken over", take(2, 10 * DAY), None),
+            ("the same again", take(2, 10 * DAY), None),
+            ("not back", take(1, 20 * DAY), Some(Code::NoRecovery)),
+        ] {
+            let outcome = one(&*storage, op).await;
+            match refused {
+                Some(code) => assert_eq!(outcome, Outcome::Refused(code.into()), "{step}"),
+                None => assert!(matches!(outcome, Outcome::Published { .. }), "{step}: {outcome:?}"),
+            }
+        }
+        assert_eq!(storage.identity_key(device(1)).await.unwrap(), key(2));
     });
 }

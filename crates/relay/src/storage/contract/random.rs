@@ -41,6 +41,8 @@ fn any_op() -> impl Strategy<Value = Op> {
                 .then_some(vec![(device(n), [1; 32]), (device(40 + n), [2; 32])])
                 .unwrap_or_default(),
             identity_key: if a == 1 { Bytes::from(vec![b as u8; 32]) } else { Bytes::new() },
+            next_identity: NextIdentity::Nothing,
+            at: 0,
             keys: some_keys(a, b),
         }))
     });

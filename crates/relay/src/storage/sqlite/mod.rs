@@ -122,6 +122,9 @@ impl Storage for SqliteStorage {
     fn device_key(&self, device: DeviceId) -> Waiting<Option<[u8; 32]>> {
         self.read(move |tables| Ok(tables.device(&device)?.map(|row| row.public)))
     }
+    fn identity_key(&self, device: DeviceId) -> Waiting<Bytes> {
+        self.read(move |tables| rules::identity_key(tables, &device))
+    }
     fn letters(&self, device: DeviceId, after: u64) -> Waiting<Vec<v1::InboxLetter>> {
         self.read(move |tables| rules::letters(tables, &device, after))
     }

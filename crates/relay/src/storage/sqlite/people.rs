@@ -4,10 +4,11 @@ use bytes::Bytes;
 use conclave_wire::{DeviceId, PersonId};
 use rusqlite::{OptionalExtension, Row, params};
 
-use super::super::tables::{DeviceRow, Kind, LetterRow, PeopleTables, PersonRow, Result};
+use super::super::tables::{DeviceRow, IdentityRow, Kind, LetterRow, PeopleTables, PersonRow, Result};
 use super::{Failure, SqlTables, bytes_at, int, uint_at};
 
-const PERSON: &str = "SELECT key, name, person, device_list, identity_key FROM people";
+const PERSON: &str =
+    "SELECT key, name, person, device_list, identity_key, next_identity, announced_at FROM people";
 const DEVICE: &str = "SELECT key, device, person, public, bundle, last_resort, last_letter FROM devices";
 const TAKE: &str = "DELETE FROM one_time WHERE key =
     (SELECT min(key) FROM one_time WHERE device = ?1 AND kind = ?2) RETURNING body";
@@ -24,22 +25,25 @@ impl PeopleTables for SqlTables<'_> {
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow> {
         self.run("INSERT INTO people (name, person) VALUES (?1, ?2)", params![name, person.as_bytes()])?;
         let key = self.0.last_insert_rowid();
-        let (device_list, identity_key) = (Bytes::new(), Bytes::new());
-        Ok(PersonRow { key, name: name.into(), person: *person, device_list, identity_key })
+        let (device_list, identity) = (Bytes::new(), IdentityRow::default());
+        Ok(PersonRow { key, name: name.into(), person: *person, device_list, identity })
     }
 
     fn set_device_list(&mut self, person: i64, list: &Bytes) -> Result<()> {
         self.run("UPDATE people SET device_list = ?2 WHERE key = ?1", params![person, list.as_ref()])
     }
 
-    fn identity_key(&mut self, person: i64) -> Result<Bytes> {
-        let key =
-            self.one("SELECT identity_key FROM people WHERE key = ?1", [person], |row| bytes_at(row, 0))?;
-        Ok(key.unwrap_or_default())
+    fn identity(&mut self, person: i64) -> Result<IdentityRow> {
+        let query = "SELECT identity_key, next_identity, announced_at FROM people WHERE key = ?1";
+        Ok(self.one(query, [person], |row| identity_row(row, 0))?.unwrap_or_default())
     }
 
-    fn set_identity_key(&mut self, person: i64, key: &Bytes) -> Result<()> {
-        self.run("UPDATE people SET identity_key = ?2 WHERE key = ?1", params![person, key.as_ref()])
+    fn set_identity(&mut self, person: i64, row: &IdentityRow) -> Result<()> {
+        let IdentityRow { key, next, announced_at } = row;
+        self.run(
+            "UPDATE people SET identity_key = ?2, next_identity = ?3, announced_at = ?4 WHERE key = ?1",
+            params![person, key.as_ref(), next.as_ref(), int(*announced_at)?],
+        )
     }
 
     fn device_list(&mut self, person: i64) -> Result<Bytes> {
@@ -157,7 +161,15 @@ fn person_row(row: &Row<'_>) -> rusqlite::Result<PersonRow> {
         name: row.get(1)?,
         person: PersonId::new(row.get(2)?),
         device_list: bytes_at(row, 3)?,
-        identity_key: bytes_at(row, 4)?,
+        identity: identity_row(row, 4)?,
+    })
+}
+
+fn identity_row(row: &Row<'_>, at: usize) -> rusqlite::Result<IdentityRow> {
+    Ok(IdentityRow {
+        key: bytes_at(row, at)?,
+        next: bytes_at(row, at + 1)?,
+        announced_at: uint_at(row, at + 2)?,
     })
 }
 

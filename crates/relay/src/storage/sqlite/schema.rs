@@ -33,6 +33,8 @@ CREATE INDEX blobs_by_age ON blobs (channel, at);
 /// From version 3, which knew no identity keys.
 const FROM_3: &str = "
 ALTER TABLE people ADD COLUMN identity_key BLOB NOT NULL DEFAULT x'';
+ALTER TABLE people ADD COLUMN next_identity BLOB NOT NULL DEFAULT x'';
+ALTER TABLE people ADD COLUMN announced_at INTEGER NOT NULL DEFAULT 0;
 ";
 
 const SCHEMA: &str = "
@@ -69,7 +71,8 @@ CREATE INDEX blobs_by_age ON blobs (channel, at);
 
 CREATE TABLE people (
     key INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, person BLOB NOT NULL UNIQUE,
-    device_list BLOB NOT NULL DEFAULT x'', identity_key BLOB NOT NULL DEFAULT x'');
+    device_list BLOB NOT NULL DEFAULT x'', identity_key BLOB NOT NULL DEFAULT x'',
+    next_identity BLOB NOT NULL DEFAULT x'', announced_at INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE devices (
     key INTEGER PRIMARY KEY, device BLOB NOT NULL UNIQUE, person INTEGER NOT NULL, public BLOB NOT NULL,
     bundle BLOB NOT NULL DEFAULT x'', last_resort BLOB NOT NULL DEFAULT x'',

@@ -4,6 +4,7 @@
 use std::fmt::Write;
 
 use conclave_client::{ClientError, ExitClass};
+use conclave_protocol::identity::ScanError;
 use conclave_protocol::{Misuse, PeerFault};
 use conclave_wire::Code;
 
@@ -196,6 +197,10 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::WrongCode,
         ClientError::WrongRecoveryKey,
         ClientError::NotListed,
+        ClientError::Scan(ScanError::Malformed),
+        ClientError::Scan(ScanError::Version),
+        ClientError::Scan(ScanError::OwnCode),
+        ClientError::Scan(ScanError::NotMatching),
         ClientError::LinkExpired,
         ClientError::NotAccepted(name()),
         ClientError::Yourself,
@@ -205,9 +210,10 @@ fn client_errors() -> Vec<ClientError> {
     ];
     let source = include_str!("../../client/src/error.rs");
     let others = ["Refused", "GivenUp"].len();
+    let forms_of_scan = 4;
     assert_eq!(
         all.len() + others,
-        source.matches("#[error(").count(),
+        source.matches("#[error(").count() + forms_of_scan - 1,
         "a variant of ClientError is missing here"
     );
     all

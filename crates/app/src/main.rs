@@ -9,6 +9,7 @@ mod failure;
 mod grammar;
 mod output;
 mod passphrase;
+mod qr;
 mod settings;
 
 use std::process::ExitCode;

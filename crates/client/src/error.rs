@@ -1,6 +1,7 @@
 //! Everything that a client refuses or fails at, for a face to show: a closed set with a code for scripts, a message, a
 //! hint, and the class that decides how a command ends.
 
+use conclave_protocol::identity::ScanError;
 use conclave_protocol::{Error as ProtocolError, Misuse};
 
 /// Why something was not done.
@@ -103,6 +104,9 @@ pub enum ClientError {
     /// Nobody has approved this device in time.
     #[error("this device was not approved in time")]
     NotListed,
+    /// What was scanned is no proof.
+    #[error(transparent)]
+    Scan(#[from] ScanError),
     /// A link past its time.
     #[error("the link is past its time")]
     LinkExpired,
@@ -189,6 +193,10 @@ impl ClientError {
             Self::WrongCode => "wrong_code",
             Self::WrongRecoveryKey => "wrong_recovery_key",
             Self::NotListed => "not_listed",
+            Self::Scan(ScanError::Malformed) => "no_safety_number",
+            Self::Scan(ScanError::Version) => "other_version",
+            Self::Scan(ScanError::OwnCode) => "own_code",
+            Self::Scan(ScanError::NotMatching) => "not_matching",
             Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
             Self::Yourself => "yourself",
@@ -238,6 +246,13 @@ impl ClientError {
                 "Look at the name, at the relay, and at the paper: it may be the key of another account."
             }
             Self::NotListed => "Run the same again, or make a new link on your first device.",
+            Self::Scan(ScanError::Malformed | ScanError::Version) => {
+                "Scan what `conclave contact verify WHO --qr` shows on the other side."
+            }
+            Self::Scan(ScanError::OwnCode) => "Each scans the other's screen.",
+            Self::Scan(ScanError::NotMatching) => {
+                "Somebody may stand between you. Say nothing that matters there; meet, and compare once more."
+            }
             Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",

@@ -150,6 +150,17 @@ pub enum Event {
     },
     /// The new identity key that this device announced will not be: another device objected.
     IdentityWithdrawn,
+    /// Two members have compared their safety number, and one of them says so.
+    Attested {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who says so.
+        by: String,
+        /// Whom they met.
+        of: String,
+    },
     /// A new device asks to be linked to this account.
     DeviceAsks,
     /// This new device has been told by another one of this person what was before.
@@ -243,6 +254,7 @@ impl fmt::Display for Event {
             Self::History { messages } => {
                 write!(f, "your other device told this one what was before: {messages} messages")
             }
+            Self::Attested { conversation, by, of, .. } => write!(f, "{conversation}: {by} has met {of}"),
             Self::IdentityRenewed { who } => write!(
                 f,
                 "{who} has a new identity key, signed by the one before; compare the safety number again when you can"

@@ -148,6 +148,82 @@ pub struct ConversationRef {
     pub name: String,
 }
 
+/// A group code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CodeInfo {
+    /// 40 digits.
+    pub code: String,
+    /// Whether it is another one than was shown here the last time.
+    pub changed: bool,
+    /// What changed it since then, in words.
+    pub changes: Vec<String>,
+}
+
+/// How well the members of a group are known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupGrades {
+    /// So many were compared by oneself.
+    pub met: usize,
+    /// So many are vouched for by people who have met each other.
+    pub vouched: usize,
+    /// So many are neither.
+    pub unchecked: usize,
+    /// Everybody but oneself.
+    pub members: Vec<GradeInfo>,
+}
+
+impl GroupGrades {
+    /// All of it in one line.
+    pub fn banner(&self) -> String {
+        let (all, checked) = (self.members.len(), self.met);
+        match (self.vouched, self.unchecked) {
+            (0, 0) => format!("all {all} checked"),
+            (vouched, 0) => format!("{checked} of {all} checked, {vouched} vouched"),
+            (0, new) => format!("{checked} of {all} checked, {new} new"),
+            (vouched, new) => format!("{checked} of {all} checked, {vouched} vouched, {new} new"),
+        }
+    }
+}
+
+/// How well a member is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GradeInfo {
+    /// The local name.
+    pub name: String,
+    /// `name@host[:port]`.
+    pub handle: String,
+    /// The person's id, 64 hex digits.
+    pub person: String,
+    /// `met`, `vouched` or `unchecked`.
+    pub grade: String,
+    /// Through whom, where it is `vouched`: from somebody one has met to somebody who has met this member.
+    pub through: Vec<String>,
+}
+
+/// One thing that happened to a group's membership.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MembershipInfo {
+    /// The epoch since.
+    pub epoch: u64,
+    /// By the relay's clock, milliseconds since 1970.
+    pub at: i64,
+    /// Who signed it.
+    pub by: String,
+    /// The id of who signed it.
+    pub by_person: String,
+    /// `added`, `removed`, `left`, `renamed`, `role`, `device-added`, `device-removed`, `new-keys`, `new-identity`,
+    /// `recovered`, `away` or `rejoined`; `founded` or `joined` where this device's knowledge begins.
+    pub kind: String,
+    /// To whom.
+    pub who: Option<String>,
+    /// Their id.
+    pub person: Option<String>,
+    /// A new name or role; for the beginning, who was in.
+    pub detail: String,
+    /// The hash of the commit, 64 hex digits.
+    pub commit: String,
+}
+
 /// A message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {

@@ -26,8 +26,9 @@ pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine}
 pub use error::{ClientError, ExitClass};
 pub use event::{Event, LateHeal};
 pub use info::{
-    AccountInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GroupHeal, GroupInfo, HealInfo,
-    HealReport, InviteOptions, MemberInfo, Message, Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
+    AccountInfo, CodeInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GradeInfo, GroupGrades,
+    GroupHeal, GroupInfo, HealInfo, HealReport, InviteOptions, MemberInfo, MembershipInfo, Message, Outcome,
+    ReadOptions, RequestInfo, SyncReport, Ticket,
 };
 pub use store::census::{Census, Keys, People};
 pub use store::{backup, restore};

@@ -2,6 +2,7 @@
 
 use crate::codec::{self, Rest};
 use crate::history::History;
+use crate::identity::{MAX_ATTESTATIONS, UnverifiedAttestation};
 use crate::{Misuse, PeerFault, Result};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -10,6 +11,7 @@ pub const MAX_TEXT: usize = 64 << 10;
 
 const TEXT: u16 = 1;
 const HISTORY: u16 = 2;
+const ATTESTATIONS: u16 = 3;
 const CRITICAL: u16 = 1 << 15;
 
 /// What a message says.
@@ -20,6 +22,8 @@ pub enum Content {
     Text(String),
     /// What was before, told by one device of a person to a new one. It means nothing outside the chat of these devices.
     History(History),
+    /// Who has met whom, as they have signed.
+    Attestations(Vec<UnverifiedAttestation>),
     /// A kind that this version does not know. `critical`: it cannot be shown without a newer version.
     Unknown {
         /// The kind's number.
@@ -51,10 +55,18 @@ impl Content {
         Ok(Self::Text(text))
     }
 
-    pub(crate) fn encode(&self) -> Result<Vec<u8>> {
+    /// The bytes that a message carries, at most 64 KiB and a little more.
+    ///
+    /// # Errors
+    /// `TooLong` for more attestations than one message has.
+    pub fn encode(&self) -> Result<Vec<u8>> {
         codec::encode(&match self {
             Self::Text(text) => Encoded { kind: TEXT | CRITICAL, bytes: Rest(text.as_bytes().to_vec()) },
             Self::History(history) => Encoded { kind: HISTORY, bytes: Rest(codec::encode(history)?) },
+            Self::Attestations(all) if all.len() > MAX_ATTESTATIONS => {
+                return Err(Misuse::TooLong(MAX_ATTESTATIONS).into());
+            }
+            Self::Attestations(all) => Encoded { kind: ATTESTATIONS, bytes: Rest(codec::encode(all)?) },
             Self::Unknown { kind, critical, bytes } => {
                 let kind = if *critical { kind | CRITICAL } else { kind & !CRITICAL };
                 Encoded { kind, bytes: Rest(bytes.clone()) }
@@ -62,14 +74,25 @@ impl Content {
         })
     }
 
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self> {
+    /// What the bytes of a message say.
+    ///
+    /// # Errors
+    /// `Malformed`.
+    pub fn decode(bytes: &[u8]) -> Result<Self> {
         let Encoded { kind, bytes: Rest(bytes) } = codec::decode(bytes)?;
         match (kind & !CRITICAL, kind & CRITICAL != 0) {
             (TEXT, true) if bytes.len() <= MAX_TEXT => {
                 String::from_utf8(bytes).map(Self::Text).map_err(|_| PeerFault::Malformed.into())
             }
             (HISTORY, false) => codec::decode(&bytes).map(Self::History),
-            (TEXT | HISTORY, _) => Err(PeerFault::Malformed.into()),
+            (ATTESTATIONS, false) => {
+                let all: Vec<UnverifiedAttestation> = codec::decode(&bytes)?;
+                match all.len() {
+                    ..=MAX_ATTESTATIONS => Ok(Self::Attestations(all)),
+                    _ => Err(PeerFault::Malformed.into()),
+                }
+            }
+            (TEXT | HISTORY | ATTESTATIONS, _) => Err(PeerFault::Malformed.into()),
             (kind, critical) => Ok(Self::Unknown { kind, critical, bytes }),
         }
     }

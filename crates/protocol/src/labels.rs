@@ -65,6 +65,9 @@ labels! {
     SENDER_KEY_SLICE = "sender key distribution", "associated data: a sender key through a session";
     EPOCH_CHAINS = "epoch chains", "key: the root of an epoch's secret tree";
     SECRET_TREE = "secret tree", "key: a child of a node of the secret tree";
+    ATTESTATION = "attestation", "signature by the device key: two people have compared their safety number";
+    GROUP_CODE = "group code", "hash: who is in a group, before it is stretched";
+    MOMENT_CODE = "moment code", "MAC: the code of an epoch";
     MLS_RANDOM = "mls random", "key: randomness of one operation of the MLS engine";
     SENDER_CHAIN_MIX = "sender chain mix", "keys: chain and heal root moved by a commit";
 }

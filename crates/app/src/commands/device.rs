@@ -1,5 +1,7 @@
 //! `conclave device link|approve|list|revoke`: the devices of one person.
 
+use std::io::IsTerminal;
+
 use conclave_client::{Client, Outcome};
 use serde::Serialize;
 
@@ -46,6 +48,9 @@ async fn offer(settings: &Settings) -> Result<(), Failure> {
         return output::json(&DeviceLink { link: &link, minutes: 15 });
     }
     output::line(&link)?;
+    if std::io::stdout().is_terminal() {
+        output::line(&crate::qr::shown(&link)?)?;
+    }
     output::line("Take it on the new device within 15 minutes: conclave device link LINK")?;
     output::line("Then approve here what that device shows: conclave device approve CODE")
 }

@@ -7,7 +7,7 @@ use crate::grammar::{GroupCommand, RoleName, SchemeName};
 use crate::output;
 use crate::settings::Settings;
 
-use super::session;
+use super::{session, verification};
 
 /// Make groups, change who is in, show them.
 pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<(), Failure> {
@@ -24,6 +24,10 @@ pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<()
             done(client.set_role(&group, &who, role_of(role), wait).await?)
         }
         GroupCommand::List => client.groups().await?.iter().try_for_each(|group| list(group, settings)),
+        GroupCommand::Code { group } => verification::code(&client, &group, settings).await,
+        GroupCommand::Moment { group } => verification::moment(&client, &group, settings).await,
+        GroupCommand::Verify { group } => verification::grades(&client, &group, settings).await,
+        GroupCommand::Audit { group } => verification::audit(&client, &group, settings).await,
         GroupCommand::Info { group } => info(&client.group_info(&group).await?, settings),
     }
 }

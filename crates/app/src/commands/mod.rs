@@ -20,6 +20,7 @@ mod send;
 mod session;
 mod sync;
 mod up;
+mod verification;
 
 use crate::failure::Failure;
 use crate::grammar::Command;

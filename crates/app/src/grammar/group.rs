@@ -41,6 +41,29 @@ pub(crate) enum GroupCommand {
         /// Name or id
         group: String,
     },
+    /// The group code: 40 digits that everybody reads to the others once; the same until people change
+    Code {
+        /// Name or id
+        group: String,
+    },
+    /// The moment code: 30 digits of this very moment, for a call
+    Moment {
+        /// Name or id
+        group: String,
+    },
+    /// How well you know each member: met, vouched (through whom), or unchecked
+    #[command(
+        after_help = "Meet one of them and scan each other's screen: conclave contact verify WHO --qr, and --scan on the other.\nBoth are met then, and everybody who has met one of you has the other vouched for."
+    )]
+    Verify {
+        /// Name or id
+        group: String,
+    },
+    /// Who came, went and changed what since you are in, and who signed it
+    Audit {
+        /// Name or id
+        group: String,
+    },
     /// Give a group another name, for everybody in it
     Rename {
         /// Name or id

@@ -223,6 +223,12 @@ pub(crate) enum ContactCommand {
         /// Note that both of you saw the same number
         #[arg(long)]
         confirm: bool,
+        /// Show it as a QR code for their camera
+        #[arg(long)]
+        qr: bool,
+        /// What you scanned from their screen: a PNG or JPEG of it, or its text; `-` reads the text from standard input
+        #[arg(long, value_name = "PICTURE-or-TEXT", conflicts_with_all = ["confirm", "qr"])]
+        scan: Option<String>,
     },
     /// Everybody you know
     List,
@@ -351,6 +357,8 @@ mod tests {
             "conclave --data DIR account recover NAME --relay http://127.0.0.1:7400 --json",
             "conclave --data DIR contact add WHO",
             "conclave --data DIR contact verify WHO",
+            "conclave --data DIR contact verify WHO --qr --json",
+            "conclave --data DIR contact verify WHO --scan PICTURE",
             "conclave --data DIR group new GROUP",
             "conclave --data DIR group new GROUP --scheme pairwise",
             "conclave --data DIR group new GROUP --scheme sender-keys",
@@ -358,6 +366,10 @@ mod tests {
             "conclave --data DIR group add GROUP WHO WHO",
             "conclave --data DIR group remove GROUP WHO WHO",
             "conclave --data DIR group info GROUP --json",
+            "conclave --data DIR group code GROUP --json",
+            "conclave --data DIR group moment GROUP --json",
+            "conclave --data DIR group verify GROUP --json",
+            "conclave --data DIR group audit GROUP --json",
             "conclave --data DIR send GROUP TEXT --timeout 3",
             "conclave --data DIR send GROUP -",
             "conclave --data DIR send GROUP -- --TEXT",

@@ -37,18 +37,35 @@ impl Client {
     /// `UnknownTarget`.
     pub async fn safety_number(&self, who: &str) -> Result<String> {
         let who = who.to_owned();
+        self.store.view(move |tx| Ok(number_with(tx, &who)?.1.digits())).await
+    }
+
+    /// What a screen shows for a contact's camera: the safety number with them.
+    ///
+    /// # Errors
+    /// `UnknownTarget`.
+    pub async fn scannable(&self, who: &str) -> Result<Vec<u8>> {
+        let who = who.to_owned();
+        self.store.view(move |tx| Ok(number_with(tx, &who)?.1.scannable())).await
+    }
+
+    /// Compares with what was scanned from a contact's screen; if it is the same, that is noted as
+    /// [`Client::mark_verified`] does.
+    ///
+    /// # Errors
+    /// `UnknownTarget`; `Scan` with the reason.
+    pub async fn verify_scanned(&self, who: &str, scanned: Vec<u8>) -> Result<()> {
+        let who = who.to_owned();
         self.store
-            .view(move |tx| {
-                let person = known(tx, &who)?.ok_or(ClientError::UnknownTarget(who))?;
-                let account = tx.protocol(Account::load)?;
-                let list = person.device_list()?;
-                let mine = (account.person(), account.identity_public());
-                Ok(SafetyNumber::between(mine, (list.person(), list.identity())).digits())
+            .step(move |tx| {
+                let (person, number) = number_with(tx, &who)?;
+                number.compare(&scanned)?;
+                crate::engine::met(tx, &person)
             })
             .await
     }
 
-    /// Notes that both saw the same safety number.
+    /// Notes that both saw the same safety number, and says so in the groups that both are in.
     ///
     /// # Errors
     /// `UnknownTarget`.
@@ -57,7 +74,7 @@ impl Client {
         self.store
             .step(move |tx| {
                 let person = known(tx, &who)?.ok_or(ClientError::UnknownTarget(who))?;
-                tx.set_verified(&person.person)
+                crate::engine::met(tx, &person)
             })
             .await
     }
@@ -82,6 +99,14 @@ impl Client {
         let (link, _) = meet(&self.store, handle.host()).await?;
         look_up(&link, &self.store, handle).await
     }
+}
+
+fn number_with(tx: &Tx, who: &str) -> Result<(Person, SafetyNumber)> {
+    let person = known(tx, who)?.ok_or_else(|| ClientError::UnknownTarget(who.to_owned()))?;
+    let account = tx.protocol(Account::load)?;
+    let list = person.device_list()?;
+    let mine = (account.person(), account.identity_public());
+    Ok((person, SafetyNumber::between(mine, (list.person(), list.identity()))))
 }
 
 /// Somebody known here, by local name, handle, id, or the name that they have at this relay.

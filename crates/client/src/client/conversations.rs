@@ -113,6 +113,8 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&PersonId
         Group::create(&account, scheme, title, home, seat, direct, cx)
     })?;
     crate::engine::plan_heal(tx, &founded)?;
+    let own = *tx.protocol(Account::load)?.person();
+    crate::engine::note_begin(tx, &founded, "founded", (own, tx.now.0))?;
     let group = *founded.id();
     tx.add_channel(&Channel {
         group,

@@ -166,7 +166,7 @@ impl Client {
         all
     }
 
-    async fn group_id(&self, group: &str) -> Result<GroupId> {
+    pub(super) async fn group_id(&self, group: &str) -> Result<GroupId> {
         let name = group.to_owned();
         self.store
             .view(move |tx| match Target::read(tx, &name)? {

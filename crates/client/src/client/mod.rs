@@ -11,6 +11,7 @@ mod messages;
 mod recovery;
 mod requests;
 mod streams;
+mod verification;
 mod waiting;
 
 pub(crate) use groups::DEVICES_AT_ONCE;

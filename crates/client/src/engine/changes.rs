@@ -3,13 +3,27 @@
 use crate::directory::pin_members;
 use crate::store::Tx;
 use crate::store::conversations::{Conversation, State};
+use crate::store::membership::Membership;
 use crate::{Event, Result};
 use conclave_protocol::group::{AWAY_AFTER, Group, Happened, Role};
+use conclave_protocol::identity::Account;
 use conclave_protocol::{GroupId, PersonId};
 
-/// Takes over what a commit changed. `by` is set where it was somebody else's: then it is an event.
-pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option<PersonId>) -> Result<()> {
+/// Takes over what a commit changed, by whoever signed it, at the relay's time. By others, it is an event.
+pub(super) fn take_over(
+    tx: &Tx,
+    group: &Group,
+    changes: &[Happened],
+    (author, at): (PersonId, u64),
+) -> Result<()> {
+    let own = *tx.protocol(Account::load)?.person();
+    let by = Some(author).filter(|author| *author != own);
     for change in changes {
+        if let Some((kind, person, detail)) = kept(group, change) {
+            let (epoch, commit) = (group.epoch(), *group.last_commit());
+            let (kind, by) = (kind.to_owned(), author);
+            tx.add_membership(group.id(), &Membership { epoch, at, by, person, kind, detail, commit })?;
+        }
         match change {
             Happened::Renamed(title) => tx.rename_conversation(group.id(), title)?,
             Happened::Added(_)
@@ -29,6 +43,29 @@ pub(super) fn take_over(tx: &Tx, group: &Group, changes: &[Happened], by: Option
         tx.tell(&Event::Changed { id, conversation, by: by.clone(), what, epoch: group.epoch() })?;
     }
     Ok(())
+}
+
+/// How it stands in the history of the group's membership: kind, to whom, and a new name or role. Heals do not.
+fn kept(group: &Group, change: &Happened) -> Option<(&'static str, Option<PersonId>, String)> {
+    let (kind, person) = match change {
+        Happened::Added(person) => ("added", *person),
+        Happened::Removed(person) => ("removed", *person),
+        Happened::Left(person) => ("left", *person),
+        Happened::Renamed(title) => return Some(("renamed", None, title.clone())),
+        Happened::Role(person, role) => {
+            let role = if *role == Role::Administrator { "administrator" } else { "member" };
+            return Some(("role", Some(*person), role.to_owned()));
+        }
+        Happened::Healed(_) => return None,
+        Happened::Rejoined(device) => return Some(("rejoined", group.owner(*device), device.to_string())),
+        Happened::DeviceAdded(person) => ("device-added", *person),
+        Happened::DeviceRemoved(person) => ("device-removed", *person),
+        Happened::NewKeys(person) => ("new-keys", *person),
+        Happened::NewIdentity(person) => ("new-identity", *person),
+        Happened::Recovered(person) => ("recovered", *person),
+        Happened::Away(person, _) => ("away", *person),
+    };
+    Some((kind, Some(person), String::new()))
 }
 
 /// The group is over for this device.

@@ -18,13 +18,15 @@ use conclave_protocol::{GroupId, MessageId, codec};
 const ITEMS: usize = 512;
 
 impl Session<'_> {
-    /// Puts the next batch into the outbox if the one before is through; whether it did.
-    pub(super) async fn tell_history(&mut self) -> Result<bool> {
-        match self.own && self.store.view(|tx| Ok(due(tx)?.is_some())).await? {
-            true => self.store.step(|tx| next_batch(tx).map(|()| true)).await,
-            false => Ok(false),
-        }
+    /// Puts the next batch into the outbox if the one before is through.
+    pub(super) async fn tell_history(&mut self) -> Result<()> {
+        self.store.step(next_batch).await
     }
+}
+
+/// Whether there is something to be told now.
+pub(super) fn is_due(tx: &Tx) -> Result<bool> {
+    Ok(due(tx)?.is_some())
 }
 
 /// The chat of the own devices, once the device that is to be told is in it and nothing waits there.
@@ -85,7 +87,7 @@ fn next_batch(tx: &Tx) -> Result<()> {
     history.left = if over { 0 } else { left.max(1) };
     if !history.items.is_empty() {
         let id = MessageId(tx.random()?);
-        tx.wish_beyond(&chat, &What::Tell { id, content: codec::encode(&history)? }, 0)?;
+        tx.wish_beyond(&chat, &What::Tell { id, content: Content::History(history).encode()? }, 0)?;
     }
     tx.set_telling(if over { None } else { Some(&telling) })
 }
@@ -119,9 +121,4 @@ fn tell_unusable(tx: &Tx, group: &Group, fault: &str) -> Result<()> {
 /// Whether a group is the chat that the own devices share, and nobody else is in.
 pub(super) fn is_own_chat(account: &Account, group: &Group) -> bool {
     group.is_direct() && group.people().all(|one| one.person == *account.person())
-}
-
-/// What is kept of a batch in the outbox, as what it is.
-pub(super) fn content(bytes: &[u8]) -> conclave_protocol::Result<Content> {
-    codec::decode(bytes).map(Content::History)
 }

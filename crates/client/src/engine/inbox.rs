@@ -6,18 +6,15 @@ use super::changes::{end, named, shown, take_over};
 use super::doubts::{contradiction, no_group, void};
 use super::forms::{closes, seat_changes, seen};
 use super::healing::Allowed;
-use super::history::{is_own_chat, take_history};
 use super::joining::take_first;
+use super::messages::take_message;
 use super::session::Session;
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::messages::{NewMessage, TEXT};
 use crate::store::outbox::{What, WishState};
 use crate::{ClientError, Event, Result};
-use conclave_protocol::content::Content;
-use conclave_protocol::group::{
-    Blobs, Group, Happened, Intent, Joining, Received, ReceivedMessage, ViewCheck,
-};
+use conclave_protocol::group::{Blobs, Group, Happened, Intent, Joining, Received};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Digest, Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
 use conclave_wire::v1;
@@ -243,7 +240,7 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
         Received::Message(message) => take_message(tx, account, group, &message, entry),
         Received::Accepted { changes, epoch, .. } => {
             settled(tx, account, group, entry, epoch)?;
-            take_over(tx, group, &changes, None)?;
+            take_over(tx, group, &changes, (*account.person(), entry.at))?;
             if changes.iter().any(|change| matches!(change, Happened::Healed(_))) {
                 super::healing::plan(tx, group)?;
             }
@@ -257,7 +254,7 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
             if seats_differ {
                 ignored(tx, group, "the relay opened or closed other seats than the change says")?;
             }
-            take_over(tx, group, &changes, Some(author))?;
+            take_over(tx, group, &changes, (author, entry.at))?;
             Ok(Taken::Other)
         }
         Received::LeaveRequested { person } => leaving(tx, group, &person),
@@ -284,51 +281,6 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
         }
         Received::Unseen => Ok(if entry.expired { Taken::Missing } else { Taken::Other }),
     }
-}
-
-fn take_message(
-    tx: &Tx,
-    account: &Account,
-    group: &Group,
-    message: &ReceivedMessage,
-    entry: &v1::Entry,
-) -> Result<Taken> {
-    let member = group.people().find(|one| one.person == message.person);
-    let handle = member.map_or_else(String::new, |one| one.handle.to_string());
-    let (kind, text) = match &message.content {
-        Content::Text(text) => (TEXT, text.as_str()),
-        Content::History(history) if is_own_chat(account, group) => {
-            return take_history(tx, account, group, history).map(|()| Taken::Other);
-        }
-        Content::History(_) => {
-            return ignored(tx, group, &format!("{handle} tells a history that is not asked for"));
-        }
-        Content::Unknown { kind, .. } => (*kind, ""),
-        _ => (0, ""),
-    };
-    let added = tx.add_message(&NewMessage {
-        group: group.id(),
-        id: message.id,
-        person: message.person,
-        handle: &handle,
-        text,
-        kind,
-        sent_at: message.sent_at.0,
-        received_at: entry.at,
-        epoch: message.epoch,
-        own: message.person == *account.person(),
-    })?;
-    if message.view == ViewCheck::Differs {
-        let cause = format!("it shows {handle} another history than this device");
-        tx.tell_once(&Event::RelayFault { cause })?;
-    }
-    if message.gap {
-        ignored(tx, group, &format!("earlier messages of {handle} are missing here"))?;
-    }
-    if kind != TEXT {
-        ignored(tx, group, &format!("a message of {handle} needs a newer version; it is kept"))?;
-    }
-    Ok(if added && kind == TEXT { Taken::Message } else { Taken::Other })
 }
 
 /// The own post is in the log: its wish is fulfilled, and what was said has its place.
@@ -395,7 +347,7 @@ fn stranded(tx: &Tx, group: &Group, fault: PeerFault) -> Result<Taken> {
     Ok(Taken::Other)
 }
 
-fn ignored(tx: &Tx, group: &Group, cause: &str) -> Result<Taken> {
+pub(super) fn ignored(tx: &Tx, group: &Group, cause: &str) -> Result<Taken> {
     if let Some(conversation) = tx.conversation(group.id())? {
         let (id, conversation) = named(&conversation);
         tx.tell(&Event::Ignored { id, conversation, cause: cause.to_owned() })?;

@@ -7,6 +7,7 @@ use crate::directory::pin_members;
 use crate::store::Tx;
 use crate::store::channels::Channel;
 use crate::store::conversations::State;
+use crate::store::membership::Membership;
 use crate::store::outbox::What;
 use crate::store::requests::{Offer, Wanted};
 use crate::{Event, Result};
@@ -59,9 +60,27 @@ pub(super) fn take_first(
     pin_members(tx, &group)?;
     // Let in again: what came since the old seat's last entry is not for the new one.
     tell_messages(tx, &id, 0, read.map_or(0, |read| entry.number.saturating_sub(read + 1)))?;
+    note_begin(tx, &group, "joined", (by, entry.at))?;
     joined(tx, account, &group, by, accepted)?;
     super::healing::plan(tx, &group)?;
     Ok(Taken::Joined)
+}
+
+/// How this device's knowledge of a group's membership begins.
+pub(crate) fn note_begin(tx: &Tx, group: &Group, kind: &str, (by, at): (PersonId, u64)) -> Result<()> {
+    let people: Vec<_> = group.people().map(|one| one.handle.to_string()).collect();
+    tx.add_membership(
+        group.id(),
+        &Membership {
+            epoch: group.epoch(),
+            at,
+            by,
+            person: None,
+            kind: kind.to_owned(),
+            detail: people.join(" "),
+            commit: *group.last_commit(),
+        },
+    )
 }
 
 /// A group is in hand: known people are trusted with inviting, others must be accepted first.

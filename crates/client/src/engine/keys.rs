@@ -40,18 +40,22 @@ struct Publishing {
 }
 
 impl Session<'_> {
-    /// Wished for new keys are published before anything more is said, so that heals can carry them.
-    pub(super) async fn renew_keys(&mut self) -> Result<()> {
+    /// Wished for new keys are published before anything more is said, so that heals can carry them. Whether a part of the
+    /// history is to be told now.
+    pub(super) async fn renew_keys(&mut self) -> Result<bool> {
+        if !self.own {
+            return Ok(false);
+        }
         let wanted = |tx: &Tx| {
             let keys = tx.number(Fact::KeysWanted)? > tx.number(Fact::KeysReplaced)?;
-            Ok(keys
-                || identity_is_due(tx)?
-                || tx.number(Fact::DevicesWanted)? > tx.number(Fact::DevicesTold)?)
+            let devices = tx.number(Fact::DevicesWanted)? > tx.number(Fact::DevicesTold)?;
+            Ok((keys || devices || identity_is_due(tx)?, super::history::is_due(tx)?))
         };
-        match self.own && self.store.view(wanted).await? {
-            true => self.catch_up().await,
-            false => Ok(()),
+        let (keys, history) = self.store.view(wanted).await?;
+        if keys {
+            self.catch_up().await?;
         }
+        Ok(history)
     }
 
     /// Publishes what the directory lacks.

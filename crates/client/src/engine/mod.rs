@@ -13,11 +13,13 @@ mod joining;
 mod keys;
 mod knocks;
 mod letters;
+mod messages;
 mod outbox;
 mod people;
 mod refusals;
 mod seats;
 mod session;
+mod trust;
 
 use crate::store::Store;
 use crate::store::lease::Lease;
@@ -27,6 +29,7 @@ use crate::{ClientError, Event, Result};
 pub(crate) use forms::fuzz as entries_fuzz;
 pub(crate) use healing::plan as plan_heal;
 pub(crate) use history::own_chat;
+pub(crate) use joining::note_begin;
 pub(crate) use keys::{device_key, identity_key, listed, published, sign_login, sign_recovery, want_devices};
 pub(crate) use knocks::admit;
 pub(crate) use people::list_changed;
@@ -37,6 +40,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
+pub(crate) use trust::{met, people_of};
 
 /// How often a busy lease is tried.
 const LEASE_AGAIN: Duration = Duration::from_millis(40);

@@ -282,7 +282,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
                     group.send(&account, *id, &Content::text(text.as_str())?, bundles, cx)
                 }
                 What::Tell { id, content } => {
-                    group.send(&account, *id, &super::history::content(content)?, bundles, cx)
+                    group.send(&account, *id, &Content::decode(content)?, bundles, cx)
                 }
                 What::Change(intent) => group.change(&account, intent, bundles, cx),
             }

@@ -14,9 +14,13 @@ use crate::{ClientError, Result};
 use conclave_protocol::group::{Group, Intent, Lag};
 use conclave_protocol::identity::{Account, DeviceList, IDENTITY_NOTICE};
 use conclave_protocol::{GroupId, PersonId, Timestamp};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How often people are looked up.
 pub(crate) const LOOK_AFTER: u64 = Timestamp::DAY;
+/// A connection looks so often whether it is time.
+const LOOK_WHETHER: Duration = Duration::from_secs(10 * 60);
 /// How long a device of that person is waited for.
 pub(crate) const SIBLING_TIME: u64 = 60 * 60 * 1000;
 /// How long the second in rank waits for the first to act, and so on.
@@ -25,9 +29,16 @@ const RANK_DELAY: u64 = 2_000;
 impl Session<'_> {
     /// Looks everybody up that is known here, once a day.
     pub(super) async fn look_people_up(&mut self) -> Result<()> {
-        let due =
-            |tx: &Tx| Ok(tx.now.0 >= tx.number(Fact::PeopleSeen)?.unsigned_abs().saturating_add(LOOK_AFTER));
-        if !self.own || !self.store.view(due).await? {
+        let now = Instant::now();
+        if !self.own || now < self.look_next {
+            return Ok(());
+        }
+        self.look_next = now + LOOK_WHETHER;
+        let due = |tx: &Tx| {
+            let seen = tx.number(Fact::PeopleSeen)?.unsigned_abs();
+            Ok(tx.now.0 >= seen.saturating_add(LOOK_AFTER))
+        };
+        if !self.store.view(due).await? {
             return Ok(());
         }
         let people = self.store.view(|tx| tx.everybody()).await?;
@@ -36,10 +47,32 @@ impl Session<'_> {
         self.store.step(seen).await
     }
 
-    /// Looks up what the own relay says of this person: another device may have signed a newer list.
+    /// Looks up what the own relay says of this person: another device may have signed a newer list. What is not this
+    /// person's is told: whoever asks for this name is given it too.
     pub(super) async fn look_oneself_up(&mut self) -> Result<()> {
-        let handle = self.store.view(|tx| tx.protocol(|cx| Ok(Account::load(cx)?.handle().clone()))).await?;
-        let Some(listing) = look_at(&self.link, handle).await? else { return Ok(()) };
+        let known = self.store.view(|tx| {
+            tx.protocol(|cx| {
+                let account = Account::load(cx)?;
+                Ok((account.handle().clone(), account.device_list()))
+            })
+        });
+        let (handle, list) = known.await?;
+        let listing = match look_at(&self.link, handle).await {
+            Ok(Some(listing)) if listing.list.newer(&list).is_ok() => listing,
+            Ok(_) | Err(ClientError::Protocol(_) | ClientError::RelayFault(_)) => {
+                let cause = "its directory does not give your own newest keys under your name".to_owned();
+                let tell = move |tx: &Tx| {
+                    // Restored from a backup, perhaps: it is told again.
+                    tx.set_number(Fact::ListPublished, 0)?;
+                    tx.tell_once(&Event::RelayFault { cause })
+                };
+                return self.store.step(tell).await;
+            }
+            Err(error) => return Err(error),
+        };
+        if listing.list == list && listing.next_identity.is_none() {
+            return Ok(());
+        }
         self.store
             .step(move |tx| {
                 tell_announced(tx, &listing)?;

@@ -46,6 +46,8 @@ pub(super) struct Session<'s> {
     pub(super) since: Timestamp,
     /// Up to where this connection has put what the posts of groups need.
     pub(super) put: HashMap<GroupId, i64>,
+    /// When it is looked at next whether everybody is to be looked up.
+    pub(super) look_next: Instant,
     /// The wish to be brought up to date that this connection fulfils once it is idle.
     wanted: i64,
 }
@@ -86,7 +88,8 @@ impl<'s> Session<'s> {
         }
         let (reach, seats) = (Reach::new(store.clone()), Seats::default());
         let (held, put) = (HashMap::new(), HashMap::new());
-        Ok(Self { store, link, relay, own, reach, seats, held, put, since, wanted: 0 })
+        let look_next = Instant::now();
+        Ok(Self { store, link, relay, own, reach, seats, held, put, since, look_next, wanted: 0 })
     }
 
     async fn serve(&mut self, up: impl FnOnce()) -> Result<std::convert::Infallible> {
@@ -99,12 +102,10 @@ impl<'s> Session<'s> {
             }
             self.open_seats().await?;
             self.ask_to_rejoin().await?;
-            self.renew_keys().await?;
-            if self.tell_history().await?
-                || self.flush().await?
-                || self.send_letter().await?
-                || self.answer_knock().await?
-            {
+            if self.renew_keys().await? {
+                self.tell_history().await?;
+            }
+            if self.flush().await? || self.send_letter().await? || self.answer_knock().await? {
                 continue;
             }
             if self.is_idle() {

@@ -89,14 +89,40 @@ CREATE INDEX IF NOT EXISTS heals_due ON heals (due);
 CREATE INDEX IF NOT EXISTS heals_tried ON heals (tried) WHERE tried IS NOT NULL;
 ";
 
+/// Version 4 knows who has met whom, and how a group's membership came about.
+const TO_4: &str = "
+CREATE TABLE attestations (
+    by_person BLOB NOT NULL,
+    of_person BLOB NOT NULL,
+    by_key BLOB NOT NULL,
+    of_key BLOB NOT NULL,
+    signed BLOB NOT NULL,
+    UNIQUE (by_person, of_person)
+);
+CREATE TABLE membership (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    by BLOB NOT NULL,
+    person BLOB,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    commit_hash BLOB NOT NULL
+);
+CREATE INDEX membership_of ON membership (grp, epoch);
+CREATE TABLE codes (grp BLOB PRIMARY KEY NOT NULL, code TEXT NOT NULL, epoch INTEGER NOT NULL);
+";
+
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.
 ///
 /// # Errors
 /// `StoreDamaged` for a version that never was; `Store` if there is no room for the copy.
 pub(super) fn migrate(tx: &Connection, version: u32, dir: &Path, key: &StoreKey) -> Result<()> {
     let steps: &[&str] = match version {
-        1 => &[TO_2, TO_3],
-        2 => &[TO_3],
+        1 => &[TO_2, TO_3, TO_4],
+        2 => &[TO_3, TO_4],
+        3 => &[TO_4],
         _ => return Err(ClientError::StoreDamaged("its version never was".into())),
     };
     copy(&dir.join("store.db"), &dir.join(format!("store.db.version-{version}")), key)?;

@@ -16,6 +16,7 @@ pub(crate) mod journal;
 pub(crate) mod lease;
 pub(crate) mod letters;
 pub(crate) mod links;
+pub(crate) mod membership;
 pub(crate) mod messages;
 pub(crate) mod meta;
 mod migrations;
@@ -27,6 +28,7 @@ pub(crate) mod requests;
 mod schema;
 mod sidecar;
 mod thread;
+pub(crate) mod trust;
 mod tx;
 mod vault;
 

@@ -31,7 +31,7 @@ pub(crate) struct Wish {
 pub(crate) enum What {
     /// Say this.
     Say { id: MessageId, text: String },
-    /// Tell a new own device this part of the history.
+    /// Tell the devices of the group something that no person says: a part of the history, who has met whom.
     Tell { id: MessageId, content: Vec<u8> },
     /// Change the group.
     Change(Intent),

@@ -98,6 +98,7 @@ impl Tx<'_> {
             list.newer(&pinned).map_err(|_| changed())?;
             if list.identity() != pinned.identity() {
                 self.set_person(list.person(), "verified", false)?;
+                self.forget_attestations(list.person())?;
                 self.tell_once(&crate::Event::IdentityRenewed { who: known.shown().to_owned() })?;
             }
         }

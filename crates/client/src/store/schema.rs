@@ -215,6 +215,30 @@ CREATE TABLE heals (
 );
 CREATE INDEX heals_due ON heals (due);
 CREATE INDEX heals_tried ON heals (tried) WHERE tried IS NOT NULL;
+-- Who has met whom, as they signed it; the newest word of one of another.
+CREATE TABLE attestations (
+    by_person BLOB NOT NULL,
+    of_person BLOB NOT NULL,
+    by_key BLOB NOT NULL,
+    of_key BLOB NOT NULL,
+    signed BLOB NOT NULL,
+    UNIQUE (by_person, of_person)
+);
+-- What happened to who is in a group, since this device is.
+CREATE TABLE membership (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL,
+    epoch INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    by BLOB NOT NULL,
+    person BLOB,
+    kind TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    commit_hash BLOB NOT NULL
+);
+CREATE INDEX membership_of ON membership (grp, epoch);
+-- The group code that was last shown, and the epoch it was of.
+CREATE TABLE codes (grp BLOB PRIMARY KEY NOT NULL, code TEXT NOT NULL, epoch INTEGER NOT NULL);
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

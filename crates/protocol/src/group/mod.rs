@@ -9,6 +9,7 @@ mod bundles;
 mod chain;
 mod change;
 mod cipher;
+mod code;
 mod devices;
 mod epoch;
 mod follow;
@@ -46,6 +47,7 @@ pub use apart::Blobs;
 pub use bundles::{Bundles, Need};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
+pub use code::Code;
 pub use devices::Lag;
 pub use healing::{AWAY_AFTER, Healed};
 pub use home::Home;
@@ -258,6 +260,16 @@ impl Group {
                 devices: member.present().count(),
             })
         })
+    }
+
+    /// The hash of the last commit; that of the founding roster before the first.
+    pub fn last_commit(&self) -> &Digest {
+        &self.state.commit
+    }
+
+    /// Whose device it is, present or away.
+    pub fn owner(&self, device: DeviceId) -> Option<PersonId> {
+        self.roster.owner_of(device)
     }
 
     /// Whether a device is in, with keys.

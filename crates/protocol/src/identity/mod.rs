@@ -16,6 +16,7 @@ mod safety_number;
 mod succession;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use account::Account;
 pub use device_list::{DeviceList, ListedDevice, MAX_DEVICES, UnverifiedDeviceList};
@@ -27,6 +28,7 @@ pub use linking::NewDevice;
 pub use recovery::RecoveryKey;
 pub use safety_number::{SafetyNumber, ScanError};
 pub use succession::IDENTITY_NOTICE;
+pub use trust::{Attestation, Grade, Identity, MAX_ATTESTATIONS, UnverifiedAttestation, grades};
 
 use crate::primitives::dh::DhPublic;
 use crate::primitives::sign::VerifyingKey;

@@ -59,8 +59,10 @@ fn plain() -> Seeds {
         Intent::Settle,
         Intent::Readmit(b"request".as_slice().into()),
     ];
+    let nobody = Content::Attestations(Vec::new()).encode().unwrap();
     let history = Content::History(crate::history::fuzz_seed()).encode().unwrap();
     let mut seeds = vec![
+        ("content", nobody),
         ("content", text),
         ("content", newer),
         ("content", history),

@@ -1,0 +1,153 @@
+//! Who is in this conversation, and how well one knows it.
+
+use super::Client;
+use crate::engine::people_of;
+use crate::info::{CodeInfo, GradeInfo, GroupGrades, MembershipInfo};
+use crate::store::Tx;
+use crate::store::membership::Membership;
+use crate::{ClientError, Result};
+use conclave_protocol::group::Group;
+use conclave_protocol::identity::{Account, Grade, Identity, grades};
+use conclave_protocol::{GroupId, PersonId};
+use std::collections::BTreeSet;
+
+impl Client {
+    /// The group code, and what changed it since it was shown here the last time.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`.
+    pub async fn group_code(&self, group: &str) -> Result<CodeInfo> {
+        let id = self.group_id(group).await?;
+        self.store
+            .step(move |tx| {
+                let group = load(tx, &id)?;
+                let code = group.code()?.digits().to_owned();
+                let shown = tx.code_shown(&id)?;
+                let changes = match &shown {
+                    Some((before, epoch)) if *before != code => why(tx, &id, *epoch)?,
+                    _ => Vec::new(),
+                };
+                let changed = shown.as_ref().is_some_and(|(before, _)| *before != code);
+                tx.set_code_shown(&id, &code, group.epoch())?;
+                Ok(CodeInfo { code, changed, changes })
+            })
+            .await
+    }
+
+    /// The moment code: good while nobody heals, comes or goes.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`.
+    pub async fn moment_code(&self, group: &str) -> Result<String> {
+        let id = self.group_id(group).await?;
+        self.store.view(move |tx| Ok(load(tx, &id)?.moment_code()?.digits().to_owned())).await
+    }
+
+    /// How well each member is known here.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`.
+    pub async fn grades(&self, group: &str) -> Result<GroupGrades> {
+        let id = self.group_id(group).await?;
+        self.store.view(move |tx| grades_of(tx, &load(tx, &id)?)).await
+    }
+
+    /// What happened to the group's membership since this device is in it, oldest first.
+    ///
+    /// # Errors
+    /// `UnknownTarget`.
+    pub async fn membership(&self, group: &str) -> Result<Vec<MembershipInfo>> {
+        let id = self.group_id(group).await?;
+        self.store.view(move |tx| tx.membership(&id, None)?.iter().map(|what| info(tx, what)).collect()).await
+    }
+}
+
+fn load(tx: &Tx, id: &GroupId) -> Result<Group> {
+    let group = tx.protocol(|cx| Group::load(id, cx));
+    let conversation = tx.conversation(id)?.ok_or_else(|| ClientError::UnknownTarget(id.to_string()))?;
+    match group {
+        Ok(group) if !group.is_out() => Ok(group),
+        _ => Err(ClientError::NotInGroup(conversation.name)),
+    }
+}
+
+fn grades_of(tx: &Tx, group: &Group) -> Result<GroupGrades> {
+    let own = *tx.protocol(Account::load)?.person();
+    let others: Vec<Identity> = people_of(group).into_iter().filter(|one| one.person != own).collect();
+    let persons: BTreeSet<PersonId> = others.iter().map(|one| one.person).chain([own]).collect();
+    let attested: Vec<_> = tx.attestations(&persons)?.into_iter().map(|(by, of, _)| (by, of)).collect();
+    // What another device of this person has compared counts as well.
+    let mut met: BTreeSet<Identity> =
+        attested.iter().filter(|(by, _)| by.person == own).map(|(_, of)| *of).collect();
+    for one in &others {
+        let known = tx.person(&one.person)?;
+        if known
+            .filter(|known| known.verified)
+            .map(|known| known.device_list())
+            .transpose()?
+            .is_some_and(|list| *list.identity() == one.key)
+        {
+            met.insert(*one);
+        }
+    }
+    let known = grades(&others, &met, &attested);
+    let mut members = Vec::new();
+    for one in group.people().filter(|one| one.person != own) {
+        let (grade, through) = match known.get(&one.person) {
+            Some(Grade::Met) => ("met", Vec::new()),
+            Some(Grade::Vouched(way)) => ("vouched", way.clone()),
+            _ => ("unchecked", Vec::new()),
+        };
+        let through = through.iter().map(|person| name(tx, person)).collect::<Result<_>>()?;
+        let (name, handle) = (name(tx, &one.person)?, one.handle.to_string());
+        members.push(GradeInfo {
+            name,
+            handle,
+            person: one.person.to_string(),
+            grade: grade.into(),
+            through,
+        });
+    }
+    let count = |grade: &str| members.iter().filter(|one| one.grade == grade).count();
+    let (met, vouched, unchecked) = (count("met"), count("vouched"), count("unchecked"));
+    Ok(GroupGrades { met, vouched, unchecked, members })
+}
+
+/// Why a code is another one than at an epoch: who came, went, or has another identity key, in words.
+fn why(tx: &Tx, group: &GroupId, since: u64) -> Result<Vec<String>> {
+    let mut reasons = Vec::new();
+    for what in tx.membership(group, Some(since))? {
+        let by = name(tx, &what.by)?;
+        let Some(who) = what.person.as_ref().map(|person| name(tx, person)).transpose()? else { continue };
+        match what.kind.as_str() {
+            "added" => reasons.push(format!("{who} joined, added by {by}")),
+            "removed" => reasons.push(format!("{who} was removed by {by}")),
+            "left" => reasons.push(format!("{who} left")),
+            "new-identity" => reasons.push(format!("{who} has a new identity key, signed by the one before")),
+            _ => {}
+        }
+    }
+    Ok(reasons)
+}
+
+fn name(tx: &Tx, person: &PersonId) -> Result<String> {
+    if *person == *tx.protocol(Account::load)?.person() {
+        return Ok("you".into());
+    }
+    Ok(tx.person(person)?.map_or_else(|| person.to_string(), |known| known.shown().to_owned()))
+}
+
+fn info(tx: &Tx, what: &Membership) -> Result<MembershipInfo> {
+    let person = what.person.as_ref();
+    Ok(MembershipInfo {
+        epoch: what.epoch,
+        at: crate::store::messages::signed(what.at),
+        by: name(tx, &what.by)?,
+        by_person: what.by.to_string(),
+        kind: what.kind.clone(),
+        who: person.map(|person| name(tx, person)).transpose()?,
+        person: person.map(ToString::to_string),
+        detail: what.detail.clone(),
+        commit: what.commit.to_string(),
+    })
+}

@@ -1,0 +1,61 @@
+//! What a message says, taken in: a text is kept and shown, what devices tell each other goes where it belongs.
+
+use super::history::{is_own_chat, take_history};
+use super::inbox::{Taken, ignored};
+use super::trust::take_attestations;
+use crate::store::Tx;
+use crate::store::messages::{NewMessage, TEXT};
+use crate::{Event, Result};
+use conclave_protocol::content::Content;
+use conclave_protocol::group::{Group, ReceivedMessage, ViewCheck};
+use conclave_protocol::identity::Account;
+use conclave_wire::v1;
+
+pub(super) fn take_message(
+    tx: &Tx,
+    account: &Account,
+    group: &Group,
+    message: &ReceivedMessage,
+    entry: &v1::Entry,
+) -> Result<Taken> {
+    let member = group.people().find(|one| one.person == message.person);
+    let handle = member.map_or_else(String::new, |one| one.handle.to_string());
+    let (kind, text) = match &message.content {
+        Content::Text(text) => (TEXT, text.as_str()),
+        Content::History(history) if is_own_chat(account, group) => {
+            return take_history(tx, account, group, history).map(|()| Taken::Other);
+        }
+        Content::Attestations(all) => {
+            take_attestations(tx, group, &handle, all)?;
+            return Ok(Taken::Other);
+        }
+        Content::History(_) => {
+            return ignored(tx, group, &format!("{handle} tells a history that is not asked for"));
+        }
+        Content::Unknown { kind, .. } => (*kind, ""),
+        _ => (0, ""),
+    };
+    let added = tx.add_message(&NewMessage {
+        group: group.id(),
+        id: message.id,
+        person: message.person,
+        handle: &handle,
+        text,
+        kind,
+        sent_at: message.sent_at.0,
+        received_at: entry.at,
+        epoch: message.epoch,
+        own: message.person == *account.person(),
+    })?;
+    if message.view == ViewCheck::Differs {
+        let cause = format!("it shows {handle} another history than this device");
+        tx.tell_once(&Event::RelayFault { cause })?;
+    }
+    if message.gap {
+        ignored(tx, group, &format!("earlier messages of {handle} are missing here"))?;
+    }
+    if kind != TEXT {
+        ignored(tx, group, &format!("a message of {handle} needs a newer version; it is kept"))?;
+    }
+    Ok(if added && kind == TEXT { Taken::Message } else { Taken::Other })
+}

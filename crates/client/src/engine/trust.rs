@@ -1,0 +1,88 @@
+//! Who has met whom: said in every group that both are in, and taken in where it holds.
+
+use super::changes::{named, shown};
+use super::people::member_groups;
+use crate::store::Tx;
+use crate::store::outbox::What;
+use crate::store::people::Person;
+use crate::{Event, Result};
+use conclave_protocol::content::Content;
+use conclave_protocol::group::Group;
+use conclave_protocol::identity::{Account, Attestation, Identity, MAX_ATTESTATIONS, UnverifiedAttestation};
+use conclave_protocol::{Error as ProtocolError, MessageId, PeerFault, PersonId};
+use std::collections::BTreeSet;
+
+/// Notes that somebody was compared, and says so in the groups that both are in, with all that is known there: somebody who
+/// is new has heard none of it.
+pub(crate) fn met(tx: &Tx, person: &Person) -> Result<()> {
+    tx.set_verified(&person.person)?;
+    let list = person.device_list()?;
+    let of = Identity { person: *list.person(), key: *list.identity() };
+    let account = tx.protocol(Account::load)?;
+    if of.person == *account.person() {
+        return Ok(());
+    }
+    tx.add_attestation(&tx.protocol(|cx| Attestation::sign(&account, of, cx))?)?;
+    for id in member_groups(tx)? {
+        let group = tx.protocol(|cx| Group::load(&id, cx))?;
+        let here = people_of(&group);
+        if group.is_direct() || !here.contains(&of) {
+            continue;
+        }
+        let persons: BTreeSet<PersonId> = here.iter().map(|one| one.person).collect();
+        let known = tx.attestations(&persons)?.into_iter();
+        let known = known.filter(|(by, of, _)| here.contains(by) && here.contains(of));
+        let known: Vec<UnverifiedAttestation> = known.map(|(.., signed)| signed).collect();
+        for some in known.chunks(MAX_ATTESTATIONS) {
+            let (id, content) = (MessageId(tx.random()?), Content::Attestations(some.to_vec()).encode()?);
+            tx.wish(group.id(), &What::Tell { id, content }, 0)?;
+        }
+    }
+    Ok(())
+}
+
+/// The people of a group, with their identity keys.
+pub(crate) fn people_of(group: &Group) -> BTreeSet<Identity> {
+    group.people().map(|one| Identity { person: one.person, key: *one.identity }).collect()
+}
+
+/// Takes in what somebody told in a group. What does not hold, or is about or by somebody who is not in the group, is
+/// named with who told it.
+pub(super) fn take_attestations(
+    tx: &Tx,
+    group: &Group,
+    told_by: &str,
+    all: &[UnverifiedAttestation],
+) -> Result<()> {
+    let people = people_of(group);
+    for attestation in all {
+        let list = group.people().find(|one| one.person == attestation.by()).map(|one| one.list.clone());
+        let held = list.ok_or(ProtocolError::from(PeerFault::RosterMismatch));
+        let held = held.and_then(|list| attestation.clone().verify(&list));
+        match held {
+            Ok(held) if people.contains(&held.of()) => {
+                if tx.add_attestation(&held)? {
+                    tell(tx, group, &held)?;
+                }
+            }
+            Ok(_) => doubt(tx, group, told_by, PeerFault::RosterMismatch)?,
+            Err(ProtocolError::Peer(fault)) => doubt(tx, group, told_by, fault)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn tell(tx: &Tx, group: &Group, attestation: &Attestation) -> Result<()> {
+    let Some(conversation) = tx.conversation(group.id())? else { return Ok(()) };
+    let (id, conversation) = named(&conversation);
+    let (by, of) = (shown(tx, &attestation.by().person)?, shown(tx, &attestation.of().person)?);
+    tx.tell(&Event::Attested { id, conversation, by, of })
+}
+
+fn doubt(tx: &Tx, group: &Group, told_by: &str, fault: PeerFault) -> Result<()> {
+    let Some(conversation) = tx.conversation(group.id())? else { return Ok(()) };
+    let (id, conversation) = named(&conversation);
+    let cause = format!("{told_by} told of people who have met what does not hold: {fault}");
+    tx.tell(&Event::Ignored { id, conversation, cause })
+}

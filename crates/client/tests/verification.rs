@@ -1,0 +1,160 @@
+//! Who is in this conversation: codes of a whole group, and grades that span it.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use common::{PATIENCE, Stage, cheap_person, done, say, sync, texts, trip};
+use conclave_client::{Client, Event, GroupGrades, Scheme};
+
+async fn four(stage: &Stage, scheme: Scheme) -> [Client; 4] {
+    let [mike, sean, steve] = [
+        cheap_person(stage, "mike").await,
+        cheap_person(stage, "sean").await,
+        cheap_person(stage, "steve").await,
+    ];
+    let three = [mike, sean, steve];
+    trip(&three, scheme).await;
+    let [mike, sean, steve] = three;
+    let dave = cheap_person(stage, "dave").await;
+    dave.add_contact("mike").await.unwrap();
+    mike.add_contact("dave").await.unwrap();
+    done(mike.add("Trip", &["dave"], PATIENCE).await);
+    for one in [&dave, &sean, &steve] {
+        sync(one).await;
+    }
+    [mike, sean, steve, dave]
+}
+
+/// One check: `one` scans what `other` shows, who sees it and confirms.
+async fn check(one: &Client, other: &Client, names: (&str, &str)) {
+    for (who, whom) in [(one, names.1), (other, names.0)] {
+        if !who.contacts().await.unwrap().iter().any(|contact| contact.name == whom) {
+            who.add_contact(whom).await.unwrap();
+        }
+    }
+    let shown = other.scannable(names.0).await.unwrap();
+    one.verify_scanned(names.1, shown).await.unwrap();
+    other.mark_verified(names.0).await.unwrap();
+    sync(one).await;
+    sync(other).await;
+}
+
+async fn grades(who: &Client) -> (GroupGrades, Vec<(String, Vec<String>)>) {
+    sync(who).await;
+    let all = who.grades("Trip").await.unwrap();
+    let mut members: Vec<_> = all
+        .members
+        .iter()
+        .map(|one| (format!("{} {}", one.handle.split('@').next().unwrap(), one.grade), one.through.clone()))
+        .collect();
+    members.sort();
+    (all, members)
+}
+
+#[tokio::test]
+async fn a_chain_of_scans_spans_a_group_and_one_more_member_costs_one_more() {
+    let stage = Stage::open().await;
+    let [mike, sean, steve, dave] = four(&stage, Scheme::SenderKeys).await;
+    let (all, _) = grades(&mike).await;
+    assert_eq!(all.banner(), "0 of 3 checked, 3 new");
+    check(&mike, &sean, ("mike", "sean")).await;
+    check(&sean, &steve, ("sean", "steve")).await;
+    let (all, members) = grades(&mike).await;
+    assert_eq!(members[1], ("sean met".into(), vec![]));
+    assert_eq!(members[2], ("steve vouched".into(), vec!["sean".to_owned()]));
+    assert_eq!(all.banner(), "1 of 3 checked, 1 vouched, 1 new");
+    let (all, _) = grades(&steve).await;
+    assert_eq!((all.met, all.vouched, all.unchecked), (1, 1, 1), "the same from the other end");
+    check(&dave, &steve, ("dave", "steve")).await;
+    for who in [&mike, &sean, &steve, &dave] {
+        let (all, members) = grades(who).await;
+        assert_eq!(all.unchecked, 0, "three checks span four people: {members:?}");
+    }
+    let (_, members) = grades(&mike).await;
+    let way: Vec<_> = members[0].1.iter().map(|name| name.split('@').next().unwrap()).collect();
+    assert_eq!((members[0].0.as_str(), &way[..]), ("dave vouched", &["sean", "steve"][..]));
+    let told: Vec<_> = sync(&mike).await;
+    assert!(!told.iter().any(|event| matches!(event, Event::Ignored { .. })), "{told:?}");
+    // None of it shows as something that was said.
+    say(&dave, "Trip", "all of us").await;
+    assert_eq!(texts(&mike, "Trip").await, ["a", "b", "c", "all of us"]);
+}
+
+#[tokio::test]
+async fn a_code_that_is_scanned_from_the_wrong_screen_verifies_nobody() {
+    let stage = Stage::open().await;
+    let [mike, sean, steve, _] = four(&stage, Scheme::Pairwise).await;
+    mike.add_contact("sean").await.unwrap();
+    let own = mike.scannable("sean").await.unwrap();
+    assert_eq!(mike.verify_scanned("sean", own).await.err().unwrap().code(), "own_code");
+    sean.add_contact("steve").await.unwrap();
+    let of_others = sean.scannable("steve").await.unwrap();
+    assert_eq!(mike.verify_scanned("sean", of_others).await.err().unwrap().code(), "not_matching");
+    assert_eq!(mike.verify_scanned("sean", vec![7; 9]).await.err().unwrap().code(), "no_safety_number");
+    assert!(mike.contacts().await.unwrap().iter().all(|contact| !contact.verified));
+    let (all, _) = grades(&steve).await;
+    assert_eq!(all.unchecked, 3);
+}
+
+async fn codes(scheme: Scheme) {
+    let stage = Stage::open().await;
+    let [mike, sean, steve, dave] = four(&stage, scheme).await;
+    let code = async |who: &Client| {
+        sync(who).await;
+        who.group_code("Trip").await.unwrap()
+    };
+    let first = code(&mike).await;
+    assert_eq!((first.code.len(), first.changed), (40, false));
+    for one in [&sean, &steve, &dave] {
+        assert_eq!(code(one).await.code, first.code, "{scheme}");
+    }
+    let moment = mike.moment_code("Trip").await.unwrap();
+    assert_eq!((moment.len(), &sean.moment_code("Trip").await.unwrap()), (30, &moment));
+    // Heals, names and devices change nothing of it.
+    done(sean.heal("Trip", PATIENCE).await);
+    done(mike.rename("Trip", "Hike", PATIENCE).await);
+    sync(&mike).await;
+    let hike = mike.group_code("Hike").await.unwrap();
+    assert_eq!((&hike.code, hike.changed), (&first.code, false));
+    assert_ne!(mike.moment_code("Hike").await.unwrap(), moment, "the moment code is another one");
+    done(mike.rename("Hike", "Trip", PATIENCE).await);
+    for one in [&sean, &steve, &dave] {
+        sync(one).await;
+    }
+    // Who comes and goes does, and it is said who it was and by whom.
+    done(mike.remove("Trip", &["dave"], PATIENCE).await);
+    let eve = cheap_person(&stage, "eve").await;
+    eve.add_contact("mike").await.unwrap();
+    mike.add_contact("eve").await.unwrap();
+    done(mike.add("Trip", &["eve"], PATIENCE).await);
+    let changed = code(&steve).await;
+    assert!(changed.changed && changed.code != first.code);
+    let host = format!("@{}", stage.addr);
+    let reasons: Vec<_> = changed.changes.iter().map(|line| line.replace(&host, "")).collect();
+    assert_eq!(reasons, ["dave was removed by mike", "eve joined, added by mike"]);
+    sync(&eve).await;
+    assert_eq!(code(&eve).await.code, changed.code);
+    let again = code(&steve).await;
+    assert!(!again.changed && again.changes.is_empty(), "told once");
+    let audit: Vec<_> = steve.membership("Trip").await.unwrap().into_iter().map(|what| what.kind).collect();
+    assert_eq!(audit, ["joined", "added", "renamed", "renamed", "removed", "added"]);
+    let founder: Vec<_> = mike.membership("Trip").await.unwrap().into_iter().map(|what| what.kind).collect();
+    assert_eq!(founder[0], "founded");
+    sync(&dave).await;
+    assert_eq!(dave.group_code("Trip").await.err().unwrap().code(), "not_in_group");
+}
+
+#[tokio::test]
+async fn a_group_has_one_code_until_people_change_and_says_who_did_pairwise() {
+    codes(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn a_group_has_one_code_until_people_change_and_says_who_did_sender_keys() {
+    codes(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn a_group_has_one_code_until_people_change_and_says_who_did_tree() {
+    codes(Scheme::Tree).await;
+}

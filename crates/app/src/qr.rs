@@ -15,11 +15,11 @@ const MOST_PIXELS: u32 = 12_000;
 /// The longest text of a code, in bytes.
 const LONGEST: u64 = 4096;
 
-/// The code of a text, for a terminal with light letters on a dark ground.
+/// The code of a text, for a terminal with light letters on a dark ground: what is dark in a code is left out.
 pub(crate) fn shown(text: &str) -> Result<String, Failure> {
     let code = QrCode::new(text)
         .map_err(|_| Failure::usage("this is too long for a QR code", "Copy the text instead."))?;
-    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Dark).light_color(Dense1x2::Light).build())
+    Ok(code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build())
 }
 
 /// Bytes as the text of a code that says what it is for.

@@ -158,3 +158,25 @@ async fn a_group_has_one_code_until_people_change_and_says_who_did_sender_keys()
 async fn a_group_has_one_code_until_people_change_and_says_who_did_tree() {
     codes(Scheme::Tree).await;
 }
+
+#[tokio::test]
+async fn who_had_met_before_the_group_began_says_so_in_it() {
+    let stage = Stage::open().await;
+    let [mike, sean, steve] = [
+        cheap_person(&stage, "mike").await,
+        cheap_person(&stage, "sean").await,
+        cheap_person(&stage, "steve").await,
+    ];
+    check(&mike, &sean, ("mike", "sean")).await;
+    check(&sean, &steve, ("sean", "steve")).await;
+    trip(&[mike.clone(), sean.clone(), steve.clone()], Scheme::Tree).await;
+    for _ in 0..2 {
+        for one in [&mike, &sean, &steve] {
+            sync(one).await;
+        }
+    }
+    for one in [&mike, &steve] {
+        let (all, members) = grades(one).await;
+        assert_eq!((all.met, all.vouched), (1, 1), "{members:?}");
+    }
+}

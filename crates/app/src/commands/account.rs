@@ -72,7 +72,9 @@ async fn rotate(veto: bool, settings: &Settings) -> Result<(), Failure> {
         return Err(Failure::queued("the announcement"));
     }
     if settings.json {
-        return output::json(&serde_json::json!({ "counts_from": ready }));
+        return output::json(
+            &serde_json::json!({ "counts_from": output::rfc3339(i64::try_from(ready).unwrap_or(i64::MAX)) }),
+        );
     }
     output::line(
         "Announced. This device takes the new key over by itself once a day is over; then write down the",

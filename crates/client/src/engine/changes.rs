@@ -35,6 +35,16 @@ pub(super) fn take_over(
             _ => {}
         }
     }
+    let came: Vec<PersonId> = changes
+        .iter()
+        .filter_map(|change| match change {
+            Happened::Added(person) => Some(*person),
+            _ => None,
+        })
+        .collect();
+    if !came.is_empty() {
+        super::trust::greet(tx, group, &came)?;
+    }
     let (Some(by_whom), Some(conversation)) = (by, tx.conversation(group.id())?) else { return Ok(()) };
     let by = shown(tx, &by_whom)?;
     for change in changes {

@@ -117,7 +117,11 @@ fn joined(tx: &Tx, account: &Account, group: &Group, by: PersonId, accepted: boo
     match state {
         State::Declined => tx.wish(group.id(), &What::Change(Intent::Leave), 0).map(drop),
         State::Member if was_in => Ok(()),
-        State::Member => tx.tell(&Event::Joined { id, conversation, by }),
+        State::Member => {
+            let all: Vec<PersonId> = group.people().map(|one| one.person).collect();
+            super::trust::greet(tx, group, &all)?;
+            tx.tell(&Event::Joined { id, conversation, by })
+        }
         _ => tx.tell(&Event::Request { id, conversation, by }),
     }
 }

@@ -25,18 +25,37 @@ pub(crate) fn met(tx: &Tx, person: &Person) -> Result<()> {
     tx.add_attestation(&tx.protocol(|cx| Attestation::sign(&account, of, cx))?)?;
     for id in member_groups(tx)? {
         let group = tx.protocol(|cx| Group::load(&id, cx))?;
-        let here = people_of(&group);
-        if group.is_direct() || !here.contains(&of) {
-            continue;
+        if !group.is_direct() && people_of(&group).contains(&of) {
+            say(tx, &group, |_| true)?;
         }
-        let persons: BTreeSet<PersonId> = here.iter().map(|one| one.person).collect();
-        let known = tx.attestations(&persons)?.into_iter();
-        let known = known.filter(|(by, of, _)| here.contains(by) && here.contains(of));
-        let known: Vec<UnverifiedAttestation> = known.map(|(.., signed)| signed).collect();
-        for some in known.chunks(MAX_ATTESTATIONS) {
-            let (id, content) = (MessageId(tx.random()?), Content::Attestations(some.to_vec()).encode()?);
-            tx.wish(group.id(), &What::Tell { id, content }, 0)?;
-        }
+    }
+    Ok(())
+}
+
+/// Says whom this person has met of those who came into a group, or of all where this device itself came in.
+pub(super) fn greet(tx: &Tx, group: &Group, came: &[PersonId]) -> Result<()> {
+    let own = *tx.protocol(Account::load)?.person();
+    let here = people_of(group);
+    let persons: BTreeSet<PersonId> = here.iter().map(|one| one.person).collect();
+    let met =
+        |(by, of): &(Identity, Identity)| by.person == own && here.contains(of) && came.contains(&of.person);
+    let known = tx.attestations(&persons)?.into_iter().map(|(by, of, _)| (by, of));
+    match !group.is_direct() && known.into_iter().any(|pair| met(&pair)) {
+        true => say(tx, group, |by| by.person == own),
+        false => Ok(()),
+    }
+}
+
+/// Says what is known of who has met whom in a group, as far as certain people say so.
+fn say(tx: &Tx, group: &Group, by_whom: impl Fn(&Identity) -> bool) -> Result<()> {
+    let here = people_of(group);
+    let persons: BTreeSet<PersonId> = here.iter().map(|one| one.person).collect();
+    let known = tx.attestations(&persons)?.into_iter();
+    let known = known.filter(|(by, of, _)| here.contains(by) && here.contains(of) && by_whom(by));
+    let known: Vec<UnverifiedAttestation> = known.map(|(.., signed)| signed).collect();
+    for some in known.chunks(MAX_ATTESTATIONS) {
+        let (id, content) = (MessageId(tx.random()?), Content::Attestations(some.to_vec()).encode()?);
+        tx.wish(group.id(), &What::Tell { id, content }, 0)?;
     }
     Ok(())
 }

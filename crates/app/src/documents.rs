@@ -118,6 +118,11 @@ fn own_codes() -> Vec<(&'static str, &'static str, Exit)> {
         ("bad_backup", "the relay's backup is not whole, or not one", Exit::Refused),
         ("demo", "a step of `conclave demo` failed", Exit::Refused),
         ("attention", "`conclave doctor` found something", Exit::Refused),
+        (
+            "call_aborted",
+            "a comparison of four words came to nothing, or somebody did not take part in time",
+            Exit::Refused,
+        ),
         ("not_healed", "`conclave heal` could not heal every group", Exit::Refused),
         ("internal", "a fault of this program", Exit::Refused),
     ];
@@ -201,6 +206,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::Scan(ScanError::Version),
         ClientError::Scan(ScanError::OwnCode),
         ClientError::Scan(ScanError::NotMatching),
+        ClientError::TooManyCalls,
         ClientError::LinkExpired,
         ClientError::NotAccepted(name()),
         ClientError::Yourself,

@@ -107,6 +107,9 @@ pub enum ClientError {
     /// What was scanned is no proof.
     #[error(transparent)]
     Scan(#[from] ScanError),
+    /// Too many comparisons of words came to nothing lately.
+    #[error("three calls came to nothing within an hour: somebody may be trying until the words fit")]
+    TooManyCalls,
     /// A link past its time.
     #[error("the link is past its time")]
     LinkExpired,
@@ -197,6 +200,7 @@ impl ClientError {
             Self::Scan(ScanError::Version) => "other_version",
             Self::Scan(ScanError::OwnCode) => "own_code",
             Self::Scan(ScanError::NotMatching) => "not_matching",
+            Self::TooManyCalls => "too_many_calls",
             Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
             Self::Yourself => "yourself",
@@ -253,6 +257,7 @@ impl ClientError {
             Self::Scan(ScanError::NotMatching) => {
                 "Somebody may stand between you. Say nothing that matters there; meet, and compare once more."
             }
+            Self::TooManyCalls => "Wait an hour, or compare the group code or safety numbers instead.",
             Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",
@@ -304,6 +309,7 @@ fn misuse_code(misuse: &Misuse) -> &'static str {
         Misuse::NotPrimary => "not_primary",
         Misuse::KeysUnderWay => "keys_under_way",
         Misuse::BadRecoveryKey => "bad_recovery_key",
+        Misuse::NoCall => "no_call",
         Misuse::SchemeUnavailable => "scheme_unavailable",
         _ => "refused",
     }

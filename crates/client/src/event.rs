@@ -161,6 +161,24 @@ pub enum Event {
         /// Whom they met.
         of: String,
     },
+    /// Somebody wants to compare four words in a call: `conclave group sas` takes part.
+    CallBegun {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who.
+        by: String,
+    },
+    /// A comparison of four words came to nothing, since somebody did what no honest device does.
+    CallAborted {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who did what.
+        cause: String,
+    },
     /// A new device asks to be linked to this account.
     DeviceAsks,
     /// This new device has been told by another one of this person what was before.
@@ -255,6 +273,12 @@ impl fmt::Display for Event {
                 write!(f, "your other device told this one what was before: {messages} messages")
             }
             Self::Attested { conversation, by, of, .. } => write!(f, "{conversation}: {by} has met {of}"),
+            Self::CallBegun { conversation, by, .. } => {
+                write!(f, "{conversation}: {by} wants to compare four words in a call; take part with `group sas`")
+            }
+            Self::CallAborted { conversation, cause, .. } => {
+                write!(f, "{conversation}: the comparison of four words came to nothing: {cause}")
+            }
             Self::IdentityRenewed { who } => write!(
                 f,
                 "{who} has a new identity key, signed by the one before; compare the safety number again when you can"

@@ -159,6 +159,19 @@ pub struct CodeInfo {
     pub changes: Vec<String>,
 }
 
+/// A comparison of four words in a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CallInfo {
+    /// Whether this device takes part.
+    pub joined: bool,
+    /// Who is waited for.
+    pub missing: Vec<String>,
+    /// The words, once they are there.
+    pub words: Option<Vec<String>>,
+    /// Why it came to nothing, if so.
+    pub aborted: Option<String>,
+}
+
 /// How well the members of a group are known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupGrades {

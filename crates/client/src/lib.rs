@@ -26,9 +26,9 @@ pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine}
 pub use error::{ClientError, ExitClass};
 pub use event::{Event, LateHeal};
 pub use info::{
-    AccountInfo, CodeInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GradeInfo, GroupGrades,
-    GroupHeal, GroupInfo, HealInfo, HealReport, InviteOptions, MemberInfo, MembershipInfo, Message, Outcome,
-    ReadOptions, RequestInfo, SyncReport, Ticket,
+    AccountInfo, CallInfo, CodeInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GradeInfo,
+    GroupGrades, GroupHeal, GroupInfo, HealInfo, HealReport, InviteOptions, MemberInfo, MembershipInfo,
+    Message, Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
 };
 pub use store::census::{Census, Keys, People};
 pub use store::{backup, restore};

@@ -180,3 +180,75 @@ async fn who_had_met_before_the_group_began_says_so_in_it() {
         assert_eq!((all.met, all.vouched), (1, 1), "{members:?}");
     }
 }
+
+/// Everybody hears of what the others said.
+async fn round(people: &[&Client]) {
+    for _ in 0..2 {
+        for one in people {
+            sync(one).await;
+        }
+    }
+}
+
+async fn words(who: &Client) -> Option<Vec<String>> {
+    who.call("Trip").await.unwrap().and_then(|call| call.words)
+}
+
+async fn four_words(scheme: Scheme) {
+    let stage = Stage::open().await;
+    let people = four(&stage, scheme).await;
+    let all: Vec<&Client> = people.iter().collect();
+    for one in &all {
+        sync(one).await;
+        done(one.take_part("Trip", &[], PATIENCE).await);
+    }
+    round(&all).await;
+    let first = words(all[0]).await.unwrap();
+    assert_eq!(first.len(), 4);
+    for one in &all {
+        assert_eq!(words(one).await.as_ref(), Some(&first), "{scheme}");
+        one.confirm_call("Trip").await.unwrap();
+    }
+    round(&all).await;
+    for one in &all {
+        let (grades, _) = grades(one).await;
+        assert_eq!(grades.banner(), "all 3 checked", "one call, one check, {scheme}");
+    }
+    // A call of two of them, while the others look on.
+    let [mike, sean, steve, _] = &people;
+    done(mike.take_part("Trip", &["sean"], PATIENCE).await);
+    let told = sync(sean).await;
+    assert!(told.iter().any(|event| matches!(event, Event::CallBegun { .. })), "{told:?}");
+    let told = sync(steve).await;
+    assert!(!told.iter().any(|event| matches!(event, Event::CallBegun { .. })), "{told:?}");
+    let missing = mike.call("Trip").await.unwrap().unwrap().missing;
+    assert!(missing.len() == 1 && missing[0].starts_with("sean"), "who is waited for is named: {missing:?}");
+    assert_eq!(mike.confirm_call("Trip").await.err().unwrap().code(), "no_call");
+    done(sean.take_part("Trip", &[], PATIENCE).await);
+    round(&[mike, sean, steve]).await;
+    let second = words(mike).await.unwrap();
+    assert_eq!(words(sean).await.as_ref(), Some(&second));
+    assert_ne!(second, first);
+    // Three that come to nothing in an hour are enough.
+    for _ in 0..3 {
+        done(mike.take_part("Trip", &[], PATIENCE).await);
+        sync(mike).await;
+    }
+    done(mike.take_part("Trip", &[], PATIENCE).await);
+    assert_eq!(mike.take_part("Trip", &[], PATIENCE).await.err().unwrap().code(), "too_many_calls");
+}
+
+#[tokio::test]
+async fn everybody_in_a_call_has_the_same_four_words_and_is_met_by_them_pairwise() {
+    four_words(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn everybody_in_a_call_has_the_same_four_words_and_is_met_by_them_sender_keys() {
+    four_words(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn everybody_in_a_call_has_the_same_four_words_and_is_met_by_them_tree() {
+    four_words(Scheme::Tree).await;
+}

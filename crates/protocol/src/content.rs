@@ -1,6 +1,7 @@
 //! What people say, and how its length is hidden. Who said it, and whether it is authentic, is the group's concern.
 
 use crate::codec::{self, Rest};
+use crate::group::CallStep;
 use crate::history::History;
 use crate::identity::{MAX_ATTESTATIONS, UnverifiedAttestation};
 use crate::{Misuse, PeerFault, Result};
@@ -12,6 +13,7 @@ pub const MAX_TEXT: usize = 64 << 10;
 const TEXT: u16 = 1;
 const HISTORY: u16 = 2;
 const ATTESTATIONS: u16 = 3;
+const CALL: u16 = 4;
 const CRITICAL: u16 = 1 << 15;
 
 /// What a message says.
@@ -24,6 +26,8 @@ pub enum Content {
     History(History),
     /// Who has met whom, as they have signed.
     Attestations(Vec<UnverifiedAttestation>),
+    /// A step of a comparison of words in a call.
+    Call(CallStep),
     /// A kind that this version does not know. `critical`: it cannot be shown without a newer version.
     Unknown {
         /// The kind's number.
@@ -67,6 +71,7 @@ impl Content {
                 return Err(Misuse::TooLong(MAX_ATTESTATIONS).into());
             }
             Self::Attestations(all) => Encoded { kind: ATTESTATIONS, bytes: Rest(codec::encode(all)?) },
+            Self::Call(step) => Encoded { kind: CALL, bytes: Rest(codec::encode(step)?) },
             Self::Unknown { kind, critical, bytes } => {
                 let kind = if *critical { kind | CRITICAL } else { kind & !CRITICAL };
                 Encoded { kind, bytes: Rest(bytes.clone()) }
@@ -92,7 +97,8 @@ impl Content {
                     _ => Err(PeerFault::Malformed.into()),
                 }
             }
-            (TEXT | HISTORY | ATTESTATIONS, _) => Err(PeerFault::Malformed.into()),
+            (CALL, false) => codec::decode(&bytes).map(Self::Call),
+            (TEXT | HISTORY | ATTESTATIONS | CALL, _) => Err(PeerFault::Malformed.into()),
             (kind, critical) => Ok(Self::Unknown { kind, critical, bytes }),
         }
     }

@@ -172,6 +172,9 @@ pub enum Misuse {
         "these are not the 24 words of a recovery key: look for a word that is misspelt, missing or in another place"
     )]
     BadRecoveryKey,
+    /// Nobody has begun a call, or this device takes part already.
+    #[error("there is no call to take part in")]
+    NoCall,
     /// The scheme is not built.
     #[error("this scheme is not available in this version")]
     SchemeUnavailable,
@@ -199,6 +202,7 @@ impl Misuse {
         Self::NotPrimary,
         Self::KeysUnderWay,
         Self::BadRecoveryKey,
+        Self::NoCall,
         Self::SchemeUnavailable,
     ];
 }

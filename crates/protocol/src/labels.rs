@@ -66,6 +66,8 @@ labels! {
     EPOCH_CHAINS = "epoch chains", "key: the root of an epoch's secret tree";
     SECRET_TREE = "secret tree", "key: a child of a node of the secret tree";
     ATTESTATION = "attestation", "signature by the device key: two people have compared their safety number";
+    CALL_COMMITMENT = "call commitment", "hash: commits a device to its part of the words of a call";
+    CALL_WORDS = "call words", "hash: the words of a call";
     GROUP_CODE = "group code", "hash: who is in a group, before it is stretched";
     MOMENT_CODE = "moment code", "MAC: the code of an epoch";
     MLS_RANDOM = "mls random", "key: randomness of one operation of the MLS engine";

@@ -102,6 +102,8 @@ pub(crate) enum Row {
     NewDevice = 40,
     /// The next identity key, announced: one row.
     NextIdentity = 41,
+    /// A comparison of words in a call: one row per group.
+    Call = 42,
 }
 
 /// Builds the key of a row.

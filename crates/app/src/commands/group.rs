@@ -26,6 +26,12 @@ pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<()
         GroupCommand::List => client.groups().await?.iter().try_for_each(|group| list(group, settings)),
         GroupCommand::Code { group } => verification::code(&client, &group, settings).await,
         GroupCommand::Moment { group } => verification::moment(&client, &group, settings).await,
+        GroupCommand::Sas { group, confirm: true, .. } => {
+            verification::confirm(&client, &group, settings).await
+        }
+        GroupCommand::Sas { group, with, confirm: false } => {
+            verification::words(&client, &group, &with, settings).await
+        }
         GroupCommand::Verify { group } => verification::grades(&client, &group, settings).await,
         GroupCommand::Audit { group } => verification::audit(&client, &group, settings).await,
         GroupCommand::Info { group } => info(&client.group_info(&group).await?, settings),

@@ -1,11 +1,16 @@
-//! `conclave group code|moment|verify|audit`: who is in this conversation.
+//! `conclave group code|moment|sas|verify|audit`: who is in this conversation.
 
-use conclave_client::{Client, GradeInfo, MembershipInfo};
+use std::time::{Duration, Instant};
+
+use conclave_client::{CallInfo, Client, GradeInfo, MembershipInfo, Outcome};
 use serde::Serialize;
 
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::output;
 use crate::settings::Settings;
+
+/// How often a call is looked at while others are waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(300);
 
 #[derive(Serialize)]
 struct Grades<'a> {
@@ -36,6 +41,59 @@ pub(super) async fn moment(client: &Client, group: &str, settings: &Settings) ->
         true => output::json(&serde_json::json!({ "code": code })),
         false => output::line(&in_blocks(&code)),
     }
+}
+
+/// Takes part in a comparison of words, and shows them once everybody has.
+pub(super) async fn words(
+    client: &Client,
+    group: &str,
+    with: &[String],
+    settings: &Settings,
+) -> Result<(), Failure> {
+    client.sync(settings.timeout).await?;
+    let with: Vec<&str> = with.iter().map(String::as_str).collect();
+    if client.take_part(group, &with, settings.timeout).await? == Outcome::Queued {
+        return Err(Failure::queued("your part"));
+    }
+    let until = Instant::now() + settings.timeout;
+    loop {
+        let call = client.call(group).await?.unwrap_or_else(nobody);
+        if let Some(cause) = call.aborted {
+            return Err(aborted(&cause));
+        }
+        if let Some(words) = call.words {
+            return show_words(&words, settings);
+        }
+        if Instant::now() >= until {
+            return Err(aborted(&format!("{} did not take part in time", call.missing.join(", "))));
+        }
+        client.sync(settings.timeout).await?;
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn nobody() -> CallInfo {
+    CallInfo { joined: false, missing: Vec::new(), words: None, aborted: None }
+}
+
+fn aborted(cause: &str) -> Failure {
+    let hint =
+        "Everybody runs `conclave group sas` within the same minutes; --timeout says how long to wait.";
+    Failure::new(Exit::Refused, "call_aborted", format!("no words: {}", output::inert(cause)), hint)
+}
+
+fn show_words(words: &[String], settings: &Settings) -> Result<(), Failure> {
+    if settings.json {
+        return output::json(&serde_json::json!({ "words": words }));
+    }
+    output::line(&words.join("  "))?;
+    output::line("Everybody reads them aloud. All the same? Then: conclave group sas GROUP --confirm")
+}
+
+/// All had the same words.
+pub(super) async fn confirm(client: &Client, group: &str, settings: &Settings) -> Result<(), Failure> {
+    client.confirm_call(group).await?;
+    grades(client, group, settings).await
 }
 
 /// One banner, and each member's grade.

@@ -51,6 +51,20 @@ pub(crate) enum GroupCommand {
         /// Name or id
         group: String,
     },
+    /// Compare four words in a call: everybody runs it, then all read the same words aloud
+    #[command(
+        after_help = "Example:\n  conclave group sas Trip                 each in the call; shows four words once all have run it\n  conclave group sas Trip --confirm       all heard the same words: everybody in the call is met"
+    )]
+    Sas {
+        /// Name or id
+        group: String,
+        /// Who is in the call besides you, if not everybody; the first to run it says so
+        #[arg(long, value_name = "WHO", num_args = 1..)]
+        with: Vec<String>,
+        /// Note that everybody had the same words
+        #[arg(long, conflicts_with = "with")]
+        confirm: bool,
+    },
     /// How well you know each member: met, vouched (through whom), or unchecked
     #[command(
         after_help = "Meet one of them and scan each other's screen: conclave contact verify WHO --qr, and --scan on the other.\nBoth are met then, and everybody who has met one of you has the other vouched for."

@@ -60,7 +60,7 @@ impl Client {
             .step(move |tx| {
                 let (person, number) = number_with(tx, &who)?;
                 number.compare(&scanned)?;
-                crate::engine::met(tx, &person)
+                crate::engine::met(tx, &[person])
             })
             .await
     }
@@ -74,7 +74,7 @@ impl Client {
         self.store
             .step(move |tx| {
                 let person = known(tx, &who)?.ok_or(ClientError::UnknownTarget(who))?;
-                crate::engine::met(tx, &person)
+                crate::engine::met(tx, &[person])
             })
             .await
     }

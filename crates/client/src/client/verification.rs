@@ -1,15 +1,20 @@
 //! Who is in this conversation, and how well one knows it.
 
 use super::Client;
+use super::contacts::known;
 use crate::engine::people_of;
-use crate::info::{CodeInfo, GradeInfo, GroupGrades, MembershipInfo};
+use crate::info::{CallInfo, CodeInfo, GradeInfo, GroupGrades, MembershipInfo, Outcome};
 use crate::store::Tx;
 use crate::store::membership::Membership;
 use crate::{ClientError, Result};
-use conclave_protocol::group::Group;
+use conclave_protocol::group::{Call, Group};
 use conclave_protocol::identity::{Account, Grade, Identity, grades};
-use conclave_protocol::{GroupId, PersonId};
+use conclave_protocol::{GroupId, Misuse, PersonId};
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// A call that was begun longer ago waits for nobody, in milliseconds.
+const CALL_WAITS: u64 = 10 * 60 * 1000;
 
 impl Client {
     /// The group code, and what changed it since it was shown here the last time.
@@ -52,6 +57,76 @@ impl Client {
         self.store.view(move |tx| grades_of(tx, &load(tx, &id)?)).await
     }
 
+    /// Takes part in a comparison of four words: in the one that is begun and waits for this person, or in a new one, of the
+    /// people named, or everybody in the group. The words come with [`Client::call`] once everybody has taken part.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`, `NotAMember`; `TooManyCalls` after three that came to nothing within an hour.
+    pub async fn take_part(&self, group: &str, people: &[&str], wait: Duration) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        let people: Vec<String> = people.iter().map(|&who| who.to_owned()).collect();
+        let begun = self.store.step(move |tx| begin_unless_begun(tx, &id, &people)).await?;
+        if let Some(wish) = begun {
+            // What one takes part in must be in the log.
+            self.wait_for(wish, wait).await?;
+        }
+        let wish = self
+            .store
+            .step(move |tx| {
+                let (me, group) = (*tx.protocol(Account::load)?.person(), load(tx, &id)?);
+                let step = tx.protocol(|cx| Call::join(&group, &me, cx))?;
+                crate::engine::say_step(tx, &group, step)
+            })
+            .await?;
+        self.wait_for(wish, wait).await
+    }
+
+    /// How the comparison of words stands, if there is one.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`.
+    pub async fn call(&self, group: &str) -> Result<Option<CallInfo>> {
+        let id = self.group_id(group).await?;
+        self.store
+            .view(move |tx| {
+                let group = load(tx, &id)?;
+                let Some(call) = tx.protocol(|cx| Call::load(&group, cx))? else { return Ok(None) };
+                let missing = call.missing();
+                Ok(Some(CallInfo {
+                    joined: call.is_joined(),
+                    missing: missing.iter().map(|person| name(tx, person)).collect::<Result<_>>()?,
+                    words: call.words().map(|words| words.map(str::to_owned).to_vec()),
+                    aborted: call.aborted().map(|why| crate::engine::why_aborted(tx, why)).transpose()?,
+                }))
+            })
+            .await
+    }
+
+    /// Notes that everybody in the call had the same words: all who took part are met.
+    ///
+    /// # Errors
+    /// `NoCall` if there are no words.
+    pub async fn confirm_call(&self, group: &str) -> Result<()> {
+        let id = self.group_id(group).await?;
+        self.store
+            .step(move |tx| {
+                let group = load(tx, &id)?;
+                let call = tx.protocol(|cx| Call::load(&group, cx))?;
+                let call = call.filter(|call| call.words().is_some()).ok_or(Misuse::NoCall)?;
+                let mut met = Vec::new();
+                for one in call.identities() {
+                    let known = tx.person(&one.person)?;
+                    met.extend(
+                        known.filter(|known| {
+                            known.device_list().is_ok_and(|list| *list.identity() == one.key)
+                        }),
+                    );
+                }
+                crate::engine::met(tx, &met)
+            })
+            .await
+    }
+
     /// What happened to the group's membership since this device is in it, oldest first.
     ///
     /// # Errors
@@ -69,6 +144,25 @@ fn load(tx: &Tx, id: &GroupId) -> Result<Group> {
         Ok(group) if !group.is_out() => Ok(group),
         _ => Err(ClientError::NotInGroup(conversation.name)),
     }
+}
+
+/// Says that a call begins, unless one waits for this person.
+fn begin_unless_begun(tx: &Tx, id: &GroupId, people: &[String]) -> Result<Option<i64>> {
+    crate::engine::may_call(tx)?;
+    let (me, group) = (*tx.protocol(Account::load)?.person(), load(tx, id)?);
+    let call = tx.protocol(|cx| Call::load(&group, cx))?;
+    let fresh = |call: &Call| tx.now < call.begun().plus(CALL_WAITS);
+    if call.is_some_and(|call| fresh(&call) && !call.is_joined() && call.missing().contains(&me)) {
+        return Ok(None);
+    }
+    let mut named = Vec::new();
+    for who in people {
+        let person = known(tx, who)?.ok_or_else(|| ClientError::UnknownTarget(who.clone()))?;
+        named.push(person.person);
+    }
+    let named = Some(named).filter(|named| !named.is_empty()).map(|named| [named, vec![me]].concat());
+    let step = tx.protocol(|cx| Call::begin(&group, &me, named, cx))?;
+    crate::engine::say_step(tx, &group, step).map(Some)
 }
 
 fn grades_of(tx: &Tx, group: &Group) -> Result<GroupGrades> {

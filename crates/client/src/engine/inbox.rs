@@ -2,6 +2,7 @@
 //! transaction; acknowledged only after that transaction is on disk.
 
 use super::blobs::{Lacks, Waiting};
+use super::calls::take_call;
 use super::changes::{end, named, shown, take_over};
 use super::doubts::{contradiction, no_group, void};
 use super::forms::{closes, seat_changes, seen};
@@ -14,6 +15,7 @@ use crate::store::conversations::State;
 use crate::store::messages::{NewMessage, TEXT};
 use crate::store::outbox::{What, WishState};
 use crate::{ClientError, Event, Result};
+use conclave_protocol::content::Content;
 use conclave_protocol::group::{Blobs, Group, Happened, Intent, Joining, Received};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Digest, Error as ProtocolError, GroupId, PeerFault, PersonId, SeatId};
@@ -303,6 +305,11 @@ fn settled(tx: &Tx, account: &Account, group: &Group, entry: &v1::Entry, epoch: 
             epoch,
             own: true,
         })?;
+    }
+    if let What::Tell { content, .. } = &wish.what
+        && let Ok(Content::Call(step)) = Content::decode(content)
+    {
+        take_call(tx, account, group, (*account.person(), *account.device_id()), &step)?;
     }
     tx.set_wish(wish.seq, &WishState::Done)
 }

@@ -1,5 +1,6 @@
 //! What a message says, taken in: a text is kept and shown, what devices tell each other goes where it belongs.
 
+use super::calls::take_call;
 use super::history::{is_own_chat, take_history};
 use super::inbox::{Taken, ignored};
 use super::trust::take_attestations;
@@ -27,6 +28,10 @@ pub(super) fn take_message(
         }
         Content::Attestations(all) => {
             take_attestations(tx, group, &handle, all)?;
+            return Ok(Taken::Other);
+        }
+        Content::Call(step) => {
+            take_call(tx, account, group, (message.person, message.device), step)?;
             return Ok(Taken::Other);
         }
         Content::History(_) => {

@@ -3,6 +3,7 @@
 //! it anywhere is as harmless as a crash.
 
 mod blobs;
+mod calls;
 mod changes;
 mod doubts;
 mod forms;
@@ -25,6 +26,7 @@ use crate::store::Store;
 use crate::store::lease::Lease;
 use crate::store::relays::RelayFacts;
 use crate::{ClientError, Event, Result};
+pub(crate) use calls::{may_call, say_step, why as why_aborted};
 #[cfg(any(test, fuzzing))]
 pub(crate) use forms::fuzz as entries_fuzz;
 pub(crate) use healing::plan as plan_heal;

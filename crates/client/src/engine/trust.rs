@@ -12,20 +12,22 @@ use conclave_protocol::identity::{Account, Attestation, Identity, MAX_ATTESTATIO
 use conclave_protocol::{Error as ProtocolError, MessageId, PeerFault, PersonId};
 use std::collections::BTreeSet;
 
-/// Notes that somebody was compared, and says so in the groups that both are in, with all that is known there: somebody who
+/// Notes that people were compared, and says so in the groups that both are in, with all that is known there: somebody who
 /// is new has heard none of it.
-pub(crate) fn met(tx: &Tx, person: &Person) -> Result<()> {
-    tx.set_verified(&person.person)?;
-    let list = person.device_list()?;
-    let of = Identity { person: *list.person(), key: *list.identity() };
+pub(crate) fn met(tx: &Tx, people: &[Person]) -> Result<()> {
     let account = tx.protocol(Account::load)?;
-    if of.person == *account.person() {
-        return Ok(());
+    let mut met = Vec::new();
+    for person in people.iter().filter(|one| one.person != *account.person()) {
+        tx.set_verified(&person.person)?;
+        let list = person.device_list()?;
+        let of = Identity { person: *list.person(), key: *list.identity() };
+        tx.add_attestation(&tx.protocol(|cx| Attestation::sign(&account, of, cx))?)?;
+        met.push(of);
     }
-    tx.add_attestation(&tx.protocol(|cx| Attestation::sign(&account, of, cx))?)?;
     for id in member_groups(tx)? {
         let group = tx.protocol(|cx| Group::load(&id, cx))?;
-        if !group.is_direct() && people_of(&group).contains(&of) {
+        let here = people_of(&group);
+        if !group.is_direct() && met.iter().any(|of| here.contains(of)) {
             say(tx, &group, |_| true)?;
         }
     }

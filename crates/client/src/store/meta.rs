@@ -43,6 +43,8 @@ pub(crate) enum Fact {
     IdentityLater,
     /// Set while the announced key is to be objected to.
     VetoWanted,
+    /// When calls came to nothing lately.
+    CallsAborted,
     /// When everybody was looked up the last time.
     PeopleSeen,
     /// What is being told to a new device, and how far it has come.
@@ -70,6 +72,7 @@ impl Fact {
             Self::IdentityAnnounced => "identity_announced",
             Self::IdentityLater => "identity_later",
             Self::VetoWanted => "veto_wanted",
+            Self::CallsAborted => "calls_aborted",
             Self::PeopleSeen => "people_seen",
             Self::Telling => "telling",
         }

@@ -6,6 +6,7 @@
 
 mod apart;
 mod bundles;
+mod call;
 mod chain;
 mod change;
 mod cipher;
@@ -45,6 +46,7 @@ mod wraps;
 pub use crate::roster::{Policy, Right, Role};
 pub use apart::Blobs;
 pub use bundles::{Bundles, Need};
+pub use call::{Abort, Call, CallNews, CallStep};
 pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 pub use code::Code;
@@ -332,6 +334,7 @@ impl Group {
             Row::HandedToAll,
             Row::Incarnation,
             Row::Healed,
+            Row::Call,
         ];
         for row in rows {
             delete_all(cx.vault, &self.row(row))?;

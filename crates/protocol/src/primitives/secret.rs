@@ -50,6 +50,8 @@ purposes! {
     KemSeed;
     /// A node of an epoch's secret tree.
     TreeNode;
+    /// What a device contributes to the words of a call, until it opens it.
+    CallNonce;
     /// From which one operation of the MLS engine draws its randomness.
     DrawSeed;
 }

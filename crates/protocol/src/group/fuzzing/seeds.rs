@@ -59,10 +59,13 @@ fn plain() -> Seeds {
         Intent::Settle,
         Intent::Readmit(b"request".as_slice().into()),
     ];
+    let begin = crate::group::CallStep::Begin(Digest([5; 32]), vec![crate::PersonId([1; 32])]);
+    let begin = Content::Call(begin).encode().unwrap();
     let nobody = Content::Attestations(Vec::new()).encode().unwrap();
     let history = Content::History(crate::history::fuzz_seed()).encode().unwrap();
     let mut seeds = vec![
         ("content", nobody),
+        ("content", begin),
         ("content", text),
         ("content", newer),
         ("content", history),

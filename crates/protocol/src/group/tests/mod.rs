@@ -2,6 +2,7 @@
 
 mod apart;
 mod away;
+mod call;
 mod conversation;
 mod devices;
 mod handing_out;

@@ -207,6 +207,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::Scan(ScanError::OwnCode),
         ClientError::Scan(ScanError::NotMatching),
         ClientError::TooManyCalls,
+        ClientError::NotVerified(name()),
         ClientError::LinkExpired,
         ClientError::NotAccepted(name()),
         ClientError::Yourself,

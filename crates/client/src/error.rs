@@ -110,6 +110,9 @@ pub enum ClientError {
     /// Too many comparisons of words came to nothing lately.
     #[error("three calls came to nothing within an hour: somebody may be trying until the words fit")]
     TooManyCalls,
+    /// The group's policy lets nobody speak to people they have not checked.
+    #[error("this group is for verified members only, and you have not checked {0}")]
+    NotVerified(String),
     /// A link past its time.
     #[error("the link is past its time")]
     LinkExpired,
@@ -201,6 +204,7 @@ impl ClientError {
             Self::Scan(ScanError::OwnCode) => "own_code",
             Self::Scan(ScanError::NotMatching) => "not_matching",
             Self::TooManyCalls => "too_many_calls",
+            Self::NotVerified(_) => "not_verified",
             Self::LinkExpired => "link_expired",
             Self::NotAccepted(_) => "not_accepted",
             Self::Yourself => "yourself",
@@ -258,6 +262,9 @@ impl ClientError {
                 "Somebody may stand between you. Say nothing that matters there; meet, and compare once more."
             }
             Self::TooManyCalls => "Wait an hour, or compare the group code or safety numbers instead.",
+            Self::NotVerified(_) => {
+                "Compare with them, or with somebody who has met them: conclave group verify GROUP."
+            }
             Self::LinkExpired => "Ask for a new one.",
             Self::NoSuchRequest(_) => "See `conclave request list`.",
             Self::NotAccepted(_) => "Use `conclave request accept` first.",

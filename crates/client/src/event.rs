@@ -179,6 +179,15 @@ pub enum Event {
         /// Who did what.
         cause: String,
     },
+    /// What was to be said waits: the group is for verified members only, and somebody in it is unchecked.
+    Paused {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who is unchecked; the first, if there are several.
+        who: String,
+    },
     /// A new device asks to be linked to this account.
     DeviceAsks,
     /// This new device has been told by another one of this person what was before.
@@ -278,6 +287,9 @@ impl fmt::Display for Event {
             }
             Self::CallAborted { conversation, cause, .. } => {
                 write!(f, "{conversation}: the comparison of four words came to nothing: {cause}")
+            }
+            Self::Paused { conversation, who, .. } => {
+                write!(f, "{conversation}: what you said waits until {who} is checked: the group is for verified members only")
             }
             Self::IdentityRenewed { who } => write!(
                 f,

@@ -62,6 +62,8 @@ pub struct GroupInfo {
     pub direct: bool,
     /// `member`, `request`, `declined`, `left` or `removed`.
     pub state: String,
+    /// Whether nobody speaks while a member is unchecked by them.
+    pub verified_only: bool,
     /// Until when, at worst, somebody who has copied one device's keys reads what is said: the latest `exposed_until` of
     /// a device, in milliseconds since 1970. `None`: one of them is overdue, and there is no bound until it is heard of
     /// or taken out; or this account is not in the group.
@@ -224,7 +226,7 @@ pub struct MembershipInfo {
     pub by: String,
     /// The id of who signed it.
     pub by_person: String,
-    /// `added`, `removed`, `left`, `renamed`, `role`, `device-added`, `device-removed`, `new-keys`, `new-identity`,
+    /// `added`, `removed`, `left`, `renamed`, `role`, `policy`, `device-added`, `device-removed`, `new-keys`, `new-identity`,
     /// `recovered`, `away` or `rejoined`; `founded` or `joined` where this device's knowledge begins.
     pub kind: String,
     /// To whom.

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{PATIENCE, Stage, cheap_person, done, say, sync, texts, trip};
-use conclave_client::{Client, Event, GroupGrades, Scheme};
+use conclave_client::{Client, Delivery, Event, GroupGrades, Scheme};
 
 async fn four(stage: &Stage, scheme: Scheme) -> [Client; 4] {
     let [mike, sean, steve] = [
@@ -251,4 +251,41 @@ async fn everybody_in_a_call_has_the_same_four_words_and_is_met_by_them_sender_k
 #[tokio::test]
 async fn everybody_in_a_call_has_the_same_four_words_and_is_met_by_them_tree() {
     four_words(Scheme::Tree).await;
+}
+
+#[tokio::test]
+async fn in_a_group_for_verified_members_nobody_speaks_to_the_unchecked_and_what_waits_goes_once_they_are() {
+    let stage = Stage::open().await;
+    let [mike, sean, steve, dave] = four(&stage, Scheme::SenderKeys).await;
+    check(&mike, &sean, ("mike", "sean")).await;
+    check(&sean, &steve, ("sean", "steve")).await;
+    check(&steve, &dave, ("steve", "dave")).await;
+    round(&[&mike, &sean, &steve, &dave]).await;
+    done(mike.set_verified_only("Trip", true, PATIENCE).await);
+    assert!(mike.group_info("Trip").await.unwrap().verified_only);
+    sync(&sean).await;
+    let refused = sean.set_verified_only("Trip", false, PATIENCE).await.err().unwrap();
+    assert!(refused.to_string().contains("does not allow"), "{refused}");
+    say(&mike, "Trip", "all are met or vouched for").await;
+    let eve = cheap_person(&stage, "eve").await;
+    eve.add_contact("mike").await.unwrap();
+    mike.add_contact("eve").await.unwrap();
+    // Said before eve came, and sealed after.
+    let ticket = sean.send("Trip", "not for eve").await.unwrap();
+    done(mike.add("Trip", &["eve"], PATIENCE).await);
+    let refused = mike.send("Trip", "not for eve").await.err().unwrap();
+    assert_eq!(refused.code(), "not_verified", "{refused}");
+    let heard = sync(&sean).await;
+    assert!(heard.iter().any(|event| matches!(event, Event::Paused { .. })), "{heard:?}");
+    assert_eq!(sean.wait(&ticket, std::time::Duration::ZERO).await.unwrap(), Delivery::Queued);
+    sync(&eve).await;
+    let own = eve.send("Trip", "hello?").await.err().unwrap();
+    assert_eq!(own.code(), "not_verified", "it goes for her as well");
+    check(&eve, &mike, ("eve", "mike")).await;
+    round(&[&mike, &sean, &steve, &dave, &eve]).await;
+    say(&mike, "Trip", "welcome eve").await;
+    say(&steve, "Trip", "welcome").await;
+    assert_eq!(sean.wait(&ticket, PATIENCE).await.unwrap(), Delivery::Sent);
+    let info = steve.membership("Trip").await.unwrap();
+    assert!(info.iter().any(|what| what.kind == "policy" && what.detail == "verified-only"), "{info:?}");
 }

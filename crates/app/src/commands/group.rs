@@ -19,6 +19,9 @@ pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<()
         GroupCommand::Remove { group, who } => done(client.remove(&group, &who, wait).await?),
         GroupCommand::Leave { group } => done(client.leave(&group, wait).await?),
         GroupCommand::Rename { group, name } => done(client.rename(&group, &name, wait).await?),
+        GroupCommand::Policy { group, verified_only } => {
+            done(client.set_verified_only(&group, verified_only == "on", wait).await?)
+        }
         GroupCommand::Heal { group } => done(client.heal(&group, wait).await?),
         GroupCommand::Role { group, who, role } => {
             done(client.set_role(&group, &who, role_of(role), wait).await?)
@@ -76,6 +79,9 @@ fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
         for heal in &member.heals {
             output::line(&format!("    {}", healed(heal)))?;
         }
+    }
+    if group.verified_only {
+        output::line("  for verified members only: nobody speaks while somebody is unchecked by them")?;
     }
     if group.state != "member" {
         return Ok(());

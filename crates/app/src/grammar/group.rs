@@ -78,6 +78,14 @@ pub(crate) enum GroupCommand {
         /// Name or id
         group: String,
     },
+    /// Say whether anybody speaks while a member is unchecked by them
+    Policy {
+        /// Name or id
+        group: String,
+        /// `on`: nobody does
+        #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
+        verified_only: String,
+    },
     /// Give a group another name, for everybody in it
     Rename {
         /// Name or id

@@ -369,6 +369,7 @@ mod tests {
             "conclave --data DIR group code GROUP --json",
             "conclave --data DIR group moment GROUP --json",
             "conclave --data DIR group verify GROUP --json",
+            "conclave --data DIR group policy GROUP --verified-only on",
             "conclave --data DIR group sas GROUP --json",
             "conclave --data DIR group sas GROUP --with WHO WHO --timeout 60",
             "conclave --data DIR group sas GROUP --confirm",

@@ -138,7 +138,7 @@ impl Client {
             .await
     }
 
-    async fn change(&self, group: GroupId, intent: Intent, wait: Duration) -> Result<Outcome> {
+    pub(super) async fn change(&self, group: GroupId, intent: Intent, wait: Duration) -> Result<Outcome> {
         self.change_all(group, vec![intent], wait).await
     }
 
@@ -229,6 +229,7 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
             epoch: 0,
             direct: conversation.direct.is_some(),
             state: conversation.state.as_str().to_owned(),
+            verified_only: false,
             exposed_until: None,
             members: Vec::new(),
         });
@@ -273,6 +274,7 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
         epoch: group.epoch(),
         direct: conversation.direct.is_some(),
         state: conversation.state.as_str().to_owned(),
+        verified_only: group.policy().verified_only,
         exposed_until: until.filter(|_| member_now).and_then(|until| until.into_iter().max()),
         members: group.people().map(member).collect(),
     })

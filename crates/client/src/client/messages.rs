@@ -4,9 +4,10 @@ use super::Client;
 use super::conversations::Target;
 use crate::info::{Delivery, Message, Outcome, ReadOptions, Ticket};
 use crate::store::outbox::What;
-use crate::{Result, store::Tx};
-use conclave_protocol::MessageId;
+use crate::{ClientError, Result, store::Tx};
 use conclave_protocol::content::Content;
+use conclave_protocol::group::Group;
+use conclave_protocol::{GroupId, MessageId};
 use std::time::Duration;
 
 impl Client {
@@ -14,13 +15,15 @@ impl Client {
     /// to the relay.
     ///
     /// # Errors
-    /// `UnknownTarget`, `NotAccepted`, `NotInGroup`, `TooLong`, `OutboxFull`.
+    /// `UnknownTarget`, `NotAccepted`, `NotInGroup`, `TooLong`, `OutboxFull`; `NotVerified` with the unchecked members of a
+    /// group whose policy is *verified only*.
     pub async fn send(&self, target: &str, text: &str) -> Result<Ticket> {
         Content::text(text)?;
         let (target, text) = (target.to_owned(), text.to_owned());
         self.store
             .step(move |tx| {
                 let group = Target::read(tx, &target)?.for_sending(tx)?;
+                refuse_unchecked(tx, &group)?;
                 let id = MessageId(tx.random()?);
                 let outbox = tx.wish(&group, &What::Say { id, text }, 0)?;
                 Ok(Ticket { message: id, group, outbox })
@@ -50,6 +53,18 @@ impl Client {
             false => self.store.view(move |tx| read(tx, &target, options)).await,
         }
     }
+}
+
+fn refuse_unchecked(tx: &Tx, group: &GroupId) -> Result<()> {
+    let loaded = tx.protocol(|cx| Group::load(group, cx))?;
+    let unchecked = crate::engine::unchecked(tx, &loaded)?;
+    if unchecked.is_empty() {
+        return Ok(());
+    }
+    let name =
+        |person| Ok(tx.person(person)?.map_or_else(|| person.to_string(), |one| one.shown().to_owned()));
+    let names: Vec<String> = unchecked.iter().map(name).collect::<Result<_>>()?;
+    Err(ClientError::NotVerified(names.join(", ")))
 }
 
 fn read(tx: &Tx, target: &str, options: ReadOptions) -> Result<Vec<Message>> {

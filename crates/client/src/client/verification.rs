@@ -2,15 +2,13 @@
 
 use super::Client;
 use super::contacts::known;
-use crate::engine::people_of;
 use crate::info::{CallInfo, CodeInfo, GradeInfo, GroupGrades, MembershipInfo, Outcome};
 use crate::store::Tx;
 use crate::store::membership::Membership;
 use crate::{ClientError, Result};
-use conclave_protocol::group::{Call, Group};
-use conclave_protocol::identity::{Account, Grade, Identity, grades};
+use conclave_protocol::group::{Call, Group, Intent, Policy};
+use conclave_protocol::identity::{Account, Grade};
 use conclave_protocol::{GroupId, Misuse, PersonId};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// A call that was begun longer ago waits for nobody, in milliseconds.
@@ -127,6 +125,21 @@ impl Client {
             .await
     }
 
+    /// Says that nobody speaks in the group while a member is unchecked by them, or no longer.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `NotInGroup`, `GivenUp` with the reason.
+    pub async fn set_verified_only(
+        &self,
+        group: &str,
+        verified_only: bool,
+        wait: Duration,
+    ) -> Result<Outcome> {
+        let id = self.group_id(group).await?;
+        let policy = self.store.view(move |tx| Ok(load(tx, &id)?.policy())).await?;
+        self.change(id, Intent::SetPolicy(Policy { verified_only, ..policy }), wait).await
+    }
+
     /// What happened to the group's membership since this device is in it, oldest first.
     ///
     /// # Errors
@@ -167,24 +180,7 @@ fn begin_unless_begun(tx: &Tx, id: &GroupId, people: &[String]) -> Result<Option
 
 fn grades_of(tx: &Tx, group: &Group) -> Result<GroupGrades> {
     let own = *tx.protocol(Account::load)?.person();
-    let others: Vec<Identity> = people_of(group).into_iter().filter(|one| one.person != own).collect();
-    let persons: BTreeSet<PersonId> = others.iter().map(|one| one.person).chain([own]).collect();
-    let attested: Vec<_> = tx.attestations(&persons)?.into_iter().map(|(by, of, _)| (by, of)).collect();
-    // What another device of this person has compared counts as well.
-    let mut met: BTreeSet<Identity> =
-        attested.iter().filter(|(by, _)| by.person == own).map(|(_, of)| *of).collect();
-    for one in &others {
-        let known = tx.person(&one.person)?;
-        if known
-            .filter(|known| known.verified)
-            .map(|known| known.device_list())
-            .transpose()?
-            .is_some_and(|list| *list.identity() == one.key)
-        {
-            met.insert(*one);
-        }
-    }
-    let known = grades(&others, &met, &attested);
+    let known = crate::engine::grades_in(tx, group)?;
     let mut members = Vec::new();
     for one in group.people().filter(|one| one.person != own) {
         let (grade, through) = match known.get(&one.person) {

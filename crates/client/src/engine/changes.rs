@@ -66,6 +66,10 @@ fn kept(group: &Group, change: &Happened) -> Option<(&'static str, Option<Person
             let role = if *role == Role::Administrator { "administrator" } else { "member" };
             return Some(("role", Some(*person), role.to_owned()));
         }
+        Happened::Policy(policy) => {
+            let what = if policy.verified_only { "verified-only" } else { "anybody" };
+            return Some(("policy", None, what.to_owned()));
+        }
         Happened::Healed(_) => return None,
         Happened::Rejoined(device) => return Some(("rejoined", group.owner(*device), device.to_string())),
         Happened::DeviceAdded(person) => ("device-added", *person),
@@ -115,6 +119,10 @@ fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Op
             format!("made {} an administrator", shown(tx, person)?)
         }
         Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
+        Happened::Policy(policy) if policy.verified_only => {
+            "made it a group for verified members only".to_owned()
+        }
+        Happened::Policy(_) => "lets members speak whom others have not checked".to_owned(),
         Happened::Rejoined(_) => "let a device in again".to_owned(),
         Happened::DeviceAdded(person) if *person == by => "added a device".to_owned(),
         Happened::DeviceRemoved(person) if *person == by => "took away a device".to_owned(),

@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, JoinSet};
-pub(crate) use trust::{met, people_of};
+pub(crate) use trust::{grades_in, met, unchecked};
 
 /// How often a busy lease is tried.
 const LEASE_AGAIN: Duration = Duration::from_millis(40);

@@ -12,7 +12,7 @@ pub(super) fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
     matches!(
         (intent, error),
         (
-            Intent::Add(_) | Intent::Devices | Intent::DevicesOf(_),
+            Intent::Add(_) | Intent::Devices | Intent::DevicesOf(_) | Intent::SetPolicy(_),
             ProtocolError::Misuse(Misuse::AlreadyMember)
         ) | (
             Intent::Remove(_) | Intent::Settle | Intent::Readmit(_) | Intent::DevicesOf(_),

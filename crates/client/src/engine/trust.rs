@@ -8,9 +8,11 @@ use crate::store::people::Person;
 use crate::{Event, Result};
 use conclave_protocol::content::Content;
 use conclave_protocol::group::Group;
-use conclave_protocol::identity::{Account, Attestation, Identity, MAX_ATTESTATIONS, UnverifiedAttestation};
+use conclave_protocol::identity::{
+    Account, Attestation, Grade, Identity, MAX_ATTESTATIONS, UnverifiedAttestation, grades,
+};
 use conclave_protocol::{Error as ProtocolError, MessageId, PeerFault, PersonId};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Notes that people were compared, and says so in the groups that both are in, with all that is known there: somebody who
 /// is new has heard none of it.
@@ -60,6 +62,34 @@ fn say(tx: &Tx, group: &Group, by_whom: impl Fn(&Identity) -> bool) -> Result<()
         tx.wish(group.id(), &What::Tell { id, content }, 0)?;
     }
     Ok(())
+}
+
+/// How well the others in a group are known, by its roster's order.
+pub(crate) fn grades_in(tx: &Tx, group: &Group) -> Result<BTreeMap<PersonId, Grade>> {
+    let own = *tx.protocol(Account::load)?.person();
+    let others: Vec<Identity> = people_of(group).into_iter().filter(|one| one.person != own).collect();
+    let persons: BTreeSet<PersonId> = others.iter().map(|one| one.person).chain([own]).collect();
+    let attested: Vec<_> = tx.attestations(&persons)?.into_iter().map(|(by, of, _)| (by, of)).collect();
+    // What another device of this person has compared counts as well.
+    let mut met: BTreeSet<Identity> =
+        attested.iter().filter(|(by, _)| by.person == own).map(|(_, of)| *of).collect();
+    for one in &others {
+        let known = tx.person(&one.person)?.filter(|known| known.verified);
+        if known.map(|known| known.device_list()).transpose()?.is_some_and(|list| *list.identity() == one.key)
+        {
+            met.insert(*one);
+        }
+    }
+    Ok(grades(&others, &met, &attested))
+}
+
+/// Who keeps this person from speaking in a group: the unchecked, where its policy is *verified only*.
+pub(crate) fn unchecked(tx: &Tx, group: &Group) -> Result<Vec<PersonId>> {
+    if !group.policy().verified_only {
+        return Ok(Vec::new());
+    }
+    let grades = grades_in(tx, group)?.into_iter();
+    Ok(grades.filter(|(_, grade)| *grade == Grade::Unchecked).map(|(person, _)| person).collect())
 }
 
 /// The people of a group, with their identity keys.

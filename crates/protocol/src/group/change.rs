@@ -19,7 +19,7 @@ use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{
-    Body, Change, Commit, Draft, Leaf, LeafSecrets, Member, RejoinRequest, Roster, SUITE, VERSION,
+    Body, Change, Commit, Draft, Leaf, LeafSecrets, Member, Policy, RejoinRequest, Roster, SUITE, VERSION,
 };
 use crate::vault::{Row, save};
 use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result, SeatId};
@@ -51,6 +51,8 @@ pub enum Intent {
     Devices = 8,
     /// Bring the devices of another member up to date, by the list in the bundles.
     DevicesOf(PersonId) = 9,
+    /// Give the group another policy.
+    SetPolicy(Policy) = 10,
 }
 
 /// A commit taking shape.
@@ -198,6 +200,10 @@ impl Group {
                 vec![Change::Rejoin(signed, SeatId::random(cx))]
             }
             Intent::Heal => self.beside_a_heal(account, cx)?,
+            Intent::SetPolicy(policy) if *policy == self.policy() => {
+                return Err(Misuse::AlreadyMember.into());
+            }
+            Intent::SetPolicy(policy) => vec![Change::Policy(*policy)],
             Intent::Devices => vec![self.own_devices(account, bundles, cx)?],
             Intent::DevicesOf(person) => vec![self.devices_of(*person, bundles, cx)?],
             Intent::Leave => Vec::new(),

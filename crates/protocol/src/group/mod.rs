@@ -249,6 +249,11 @@ impl Group {
         self.state.status == Status::Out
     }
 
+    /// Who may do what.
+    pub fn policy(&self) -> Policy {
+        self.roster.body().policy
+    }
+
     /// The people, in roster order.
     pub fn people(&self) -> impl Iterator<Item = PersonView<'_>> {
         self.roster.body().members.iter().filter_map(|member| {

@@ -2,7 +2,7 @@
 
 use crate::content::Content;
 use crate::identity::DeviceList;
-use crate::roster::{Change, Commit, Role, Roster};
+use crate::roster::{Change, Commit, Policy, Role, Roster};
 use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
 
 /// What an entry meant.
@@ -100,6 +100,8 @@ pub enum Happened {
     Renamed(String),
     /// A new role.
     Role(PersonId, Role),
+    /// Another policy.
+    Policy(Policy),
     /// A device brought fresh secrets.
     Healed(DeviceId),
     /// A device was let in again.
@@ -128,6 +130,7 @@ pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
             Change::Leave(leave) => Happened::Left(leave.request.person),
             Change::Rename(name) => Happened::Renamed(String::from_utf8_lossy(name.as_slice()).into_owned()),
             Change::Role(person, role) => Happened::Role(*person, *role),
+            Change::Policy(policy) => Happened::Policy(*policy),
             Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
             Change::Away(device) => Happened::Away(roster.owner_of(*device)?, *device),
             Change::Devices(list, leaves) => {

@@ -1,6 +1,6 @@
 //! What a commit changes, and whether its author may.
 
-use super::{Leaf, LeafKeys, MAX_NAME, Member, Role, Roster, RosterBody};
+use super::{Leaf, LeafKeys, MAX_NAME, Member, Policy, Role, Roster, RosterBody};
 use crate::codec::{self, VLBytes};
 use crate::identity::{DeviceList, UnverifiedDeviceList};
 use crate::labels;
@@ -27,6 +27,8 @@ pub(crate) enum Change {
     /// A newer device list of a person, and first leaves of devices that are new in the group. Devices that are not in it any
     /// more are out. Whoever sees it first may say so: it is that person who signed it.
     Devices(VLBytes, Vec<Leaf>) = 7,
+    /// Another policy.
+    Policy(Policy) = 8,
 }
 
 /// "Take me out", by a member.
@@ -109,6 +111,11 @@ impl Change {
                 let mut leaves = next.members.iter_mut().flat_map(|member| &mut member.leaves);
                 let leaf = leaves.find(|leaf| leaf.device == *device && !leaf.is_away());
                 leaf.ok_or(PeerFault::RosterMismatch)?.keys = LeafKeys::Away;
+                Ok(())
+            }
+            Self::Policy(policy) => {
+                allowed(author.role == Role::Administrator)?;
+                next.policy = *policy;
                 Ok(())
             }
             Self::Devices(list, leaves) => devices(list, leaves, (author, from), before, next),

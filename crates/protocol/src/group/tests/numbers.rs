@@ -20,6 +20,7 @@ fn forms_have_the_numbers_of_the_page() {
         ("rename", number(&Change::Rename(VLBytes::default()))),
         ("role", number(&Change::Role(person, Role::Member))),
         ("away", number(&Change::Away(DeviceId([1; 16])))),
+        ("policy", number(&Change::Policy(Policy::default()))),
         ("devices", number(&Change::Devices(VLBytes::default(), Vec::new()))),
     ];
     for (name, number) in changes {

@@ -17,8 +17,9 @@ mod info;
 pub mod limits;
 mod store;
 mod transport;
+mod who;
 
-pub use client::{Client, Events, Follow, exists, read_link};
+pub use client::{Client, Events, Follow, audit_file, exists, read_link};
 pub use clock::{Clock, SystemClock};
 pub use conclave_protocol::group::{Role, Scheme};
 pub use conclave_protocol::{MessageId, Timestamp};
@@ -26,12 +27,15 @@ pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine}
 pub use error::{ClientError, ExitClass};
 pub use event::{Event, LateHeal};
 pub use info::{
-    AccountInfo, CallInfo, CodeInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GradeInfo,
-    GroupGrades, GroupHeal, GroupInfo, HealInfo, HealReport, InviteOptions, MemberInfo, MembershipInfo,
-    Message, Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
+    AccountInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GroupHeal, GroupInfo, HealInfo,
+    HealReport, InviteOptions, MemberInfo, Message, Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
 };
 pub use store::census::{Census, Keys, People};
 pub use store::{backup, restore};
+pub use who::{
+    AuditReport, AuditedStep, CallInfo, CodeInfo, GradeInfo, GroupGrades, MembershipInfo, MessageReaders,
+    Reader,
+};
 
 /// Shorthand for results of this crate.
 pub type Result<T, E = ClientError> = std::result::Result<T, E>;

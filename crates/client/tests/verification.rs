@@ -4,7 +4,7 @@
 mod common;
 
 use common::{PATIENCE, Stage, cheap_person, done, say, sync, texts, trip};
-use conclave_client::{Client, Delivery, Event, GroupGrades, Scheme};
+use conclave_client::{Client, Delivery, Event, GroupGrades, Scheme, audit_file};
 
 async fn four(stage: &Stage, scheme: Scheme) -> [Client; 4] {
     let [mike, sean, steve] = [
@@ -288,4 +288,52 @@ async fn in_a_group_for_verified_members_nobody_speaks_to_the_unchecked_and_what
     assert_eq!(sean.wait(&ticket, PATIENCE).await.unwrap(), Delivery::Sent);
     let info = steve.membership("Trip").await.unwrap();
     assert!(info.iter().any(|what| what.kind == "policy" && what.detail == "verified-only"), "{info:?}");
+}
+
+async fn who_can_read(scheme: Scheme) {
+    let stage = Stage::open().await;
+    let [mike, sean, steve, dave] = four(&stage, scheme).await;
+    say(&sean, "Trip", "to the four of us").await;
+    round(&[&mike, &sean, &steve, &dave]).await;
+    done(mike.remove("Trip", &["dave"], PATIENCE).await);
+    round(&[&sean, &steve, &dave]).await;
+    say(&sean, "Trip", "to three").await;
+    round(&[&mike, &sean, &steve]).await;
+    let said = common::messages(&steve, "Trip").await;
+    let [.., four, three] = &said[..] else { panic!("{said:?}") };
+    let readers = steve.readers(&four.id).await.unwrap();
+    assert_eq!((readers.devices, readers.people.len(), readers.epoch), (4, 4, four.epoch), "{scheme}");
+    let readers = steve.readers(&three.id).await.unwrap();
+    assert_eq!((readers.devices, readers.people.len()), (3, 3));
+    // Anybody checks it, without an account.
+    let file = steve.export_readers(&four.id).await.unwrap();
+    let report = audit_file(&file).unwrap();
+    assert_eq!((report.devices, report.people.len(), report.message.as_ref()), (4, 4, Some(&four.id)));
+    let whole = audit_file(&steve.export_membership("Trip").await.unwrap()).unwrap();
+    assert_eq!((whole.people.len(), whole.message), (3, None));
+    let last = whole.steps.last().unwrap();
+    let daves = dave.account().await.unwrap().person;
+    assert!(last.by.starts_with("mike") && last.what == [format!("removed {daves}")], "{last:?}");
+    let mut altered = file.clone();
+    let middle = altered.len() / 2;
+    altered[middle] ^= 1;
+    assert!(audit_file(&altered).is_err());
+    // Who was taken out still knows who could read until then, and who sees nothing of it says so.
+    assert_eq!(dave.readers(&four.id).await.unwrap().devices, 4);
+    assert_eq!(dave.readers(&three.id).await.err().unwrap().code(), "unknown_target");
+}
+
+#[tokio::test]
+async fn who_can_read_a_message_is_stated_and_provable_to_anybody_pairwise() {
+    who_can_read(Scheme::Pairwise).await;
+}
+
+#[tokio::test]
+async fn who_can_read_a_message_is_stated_and_provable_to_anybody_sender_keys() {
+    who_can_read(Scheme::SenderKeys).await;
+}
+
+#[tokio::test]
+async fn who_can_read_a_message_is_stated_and_provable_to_anybody_tree() {
+    who_can_read(Scheme::Tree).await;
 }

@@ -38,6 +38,7 @@ pub const TARGETS: &[(&str, Run, u64)] = &[
     ("content", content_of_a_message, DECODER),
     ("intent", canonical::<group::Intent>, DECODER),
     ("vault_row", vault_row, DECODER),
+    ("audit_file", group::audit_file, 1000),
     ("entry", group::fuzzing::entry, 500),
     ("commit_by_a_member", group::fuzzing::commit_by_a_member, 2000),
     ("welcome_by_a_member", group::fuzzing::welcome_by_a_member, 1000),

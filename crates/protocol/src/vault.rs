@@ -104,6 +104,10 @@ pub(crate) enum Row {
     NextIdentity = 41,
     /// A comparison of words in a call: one row per group.
     Call = 42,
+    /// Where the kept history of a group's membership begins: one row per group.
+    ProofBase = 43,
+    /// A commit of that history, by its epoch.
+    ProofStep = 44,
 }
 
 /// Builds the key of a row.

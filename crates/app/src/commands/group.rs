@@ -7,7 +7,7 @@ use crate::grammar::{GroupCommand, RoleName, SchemeName};
 use crate::output;
 use crate::settings::Settings;
 
-use super::{session, verification};
+use super::{audit, session, verification};
 
 /// Make groups, change who is in, show them.
 pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<(), Failure> {
@@ -36,7 +36,11 @@ pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<()
             verification::words(&client, &group, &with, settings).await
         }
         GroupCommand::Verify { group } => verification::grades(&client, &group, settings).await,
-        GroupCommand::Audit { group } => verification::audit(&client, &group, settings).await,
+        GroupCommand::Audit { group, export: Some(file) } => {
+            client.sync(settings.timeout).await?;
+            audit::write(&file, &client.export_membership(&group).await?, settings)
+        }
+        GroupCommand::Audit { group, export: None } => verification::audit(&client, &group, settings).await,
         GroupCommand::Info { group } => info(&client.group_info(&group).await?, settings),
     }
 }

@@ -1,6 +1,7 @@
 //! What each command does, one family a file. They ask the client and show what it says.
 
 mod account;
+mod audit;
 mod backup;
 mod chat;
 mod completions;
@@ -43,6 +44,8 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Heal => heal::run(settings).await,
         Command::Send(args) => send::run(args, settings).await,
         Command::Read(args) => read::run(args, settings).await,
+        Command::Message(command) => audit::message(command, settings).await,
+        Command::Audit { file } => audit::check(&file, settings),
         Command::Sync => sync::run(settings).await,
         Command::Request(command) => request::run(command, settings).await,
         Command::Doctor => doctor::run(settings).await,

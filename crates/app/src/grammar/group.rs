@@ -77,6 +77,9 @@ pub(crate) enum GroupCommand {
     Audit {
         /// Name or id
         group: String,
+        /// Write the signed history to a file that is not there yet, for `conclave audit`
+        #[arg(long, value_name = "FILE")]
+        export: Option<std::path::PathBuf>,
     },
     /// Say whether anybody speaks while a member is unchecked by them
     Policy {

@@ -106,6 +106,18 @@ pub(crate) enum Command {
         after_help = "Examples:\n  conclave read sean\n  conclave read Trip --new --json\n  conclave read Trip --limit 20 --follow"
     )]
     Read(ReadArgs),
+    /// One message: who can read it
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  conclave message info ID\n  conclave message info ID --export who.audit"
+    )]
+    Message(MessageCommand),
+    /// Check an exported history of who is in a group: every signature, every right; needs no account
+    #[command(after_help = "Example:\n  conclave audit who.audit --json")]
+    Audit {
+        /// What `group audit --export` or `message info --export` wrote
+        file: PathBuf,
+    },
     /// Fetch and apply everything, send what waits, and say what happened
     Sync,
     /// People who wrote or invited you and whom you don't know yet
@@ -266,6 +278,19 @@ pub(crate) struct JoinArgs {
     pub(crate) invite: Option<String>,
 }
 
+/// `conclave message …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum MessageCommand {
+    /// By whom it can be read: the devices that had the keys of its epoch
+    Info {
+        /// The message's id, as `read --json` gives it
+        message: String,
+        /// Write what shows it to a file that is not there yet, for `conclave audit`
+        #[arg(long, value_name = "FILE")]
+        export: Option<PathBuf>,
+    },
+}
+
 /// `conclave send`
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
@@ -374,6 +399,9 @@ mod tests {
             "conclave --data DIR group sas GROUP --with WHO WHO --timeout 60",
             "conclave --data DIR group sas GROUP --confirm",
             "conclave --data DIR group audit GROUP --json",
+            "conclave --data DIR group audit GROUP --export FILE",
+            "conclave --data DIR message info ID --json",
+            "conclave audit FILE --json",
             "conclave --data DIR send GROUP TEXT --timeout 3",
             "conclave --data DIR send GROUP -",
             "conclave --data DIR send GROUP -- --TEXT",

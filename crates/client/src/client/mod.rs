@@ -1,6 +1,7 @@
 //! The client that a face holds: an open store and the engine that runs while something needs it.
 
 mod account;
+mod audit;
 mod contacts;
 mod conversations;
 mod devices;
@@ -14,6 +15,7 @@ mod streams;
 mod verification;
 mod waiting;
 
+pub use audit::audit_file;
 pub(crate) use groups::DEVICES_AT_ONCE;
 pub use links::read_link;
 pub use streams::{Events, Follow};

@@ -2,9 +2,10 @@
 
 use super::Client;
 use super::contacts::known;
-use crate::info::{CallInfo, CodeInfo, GradeInfo, GroupGrades, MembershipInfo, Outcome};
+use crate::info::Outcome;
 use crate::store::Tx;
 use crate::store::membership::Membership;
+use crate::who::{CallInfo, CodeInfo, GradeInfo, GroupGrades, MembershipInfo};
 use crate::{ClientError, Result};
 use conclave_protocol::group::{Call, Group, Intent, Policy};
 use conclave_protocol::identity::{Account, Grade};

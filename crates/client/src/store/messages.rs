@@ -4,8 +4,9 @@ use super::Tx;
 use super::conversations::{Conversation, id};
 use crate::Result;
 use crate::info::{ConversationRef, Message};
+use conclave_protocol::group::AboutMessage;
 use conclave_protocol::{GroupId, MessageId, PersonId, Timestamp};
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
 
 /// A message to be kept.
@@ -78,6 +79,22 @@ impl Tx<'_> {
         let mut messages: Vec<_> = rows.collect::<Result<_, _>>()?;
         messages.reverse();
         Ok(messages)
+    }
+
+    /// A message, by its id: its group, who said it and when, and the epoch.
+    pub(crate) fn message(&self, id: &MessageId) -> Result<Option<(GroupId, String, AboutMessage)>> {
+        let sql = "SELECT grp, handle, person, epoch, sent_at FROM messages WHERE id = ?1 LIMIT 1";
+        let mut query = self.db.prepare_cached(sql)?;
+        let read = |row: &Row| {
+            let about = AboutMessage {
+                id: *id,
+                person: super::conversations::id(row, 2).map(PersonId)?,
+                epoch: row.get::<_, i64>(3)?.unsigned_abs(),
+                sent_at: Timestamp(row.get::<_, i64>(4)?.unsigned_abs()),
+            };
+            Ok((super::conversations::id(row, 0).map(GroupId)?, row.get(1)?, about))
+        };
+        Ok(query.query_row([id.as_bytes()], read).optional()?)
     }
 
     /// The place of the last message of all.

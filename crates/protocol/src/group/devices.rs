@@ -9,6 +9,16 @@ use crate::roster::{Change, Leaf, LeafKeys};
 use crate::{Context, DeviceId, Misuse, PeerFault, PersonId, Result, SeatId};
 
 impl Group {
+    /// Whose device it is, present or away.
+    pub fn owner(&self, device: DeviceId) -> Option<PersonId> {
+        self.roster.owner_of(device)
+    }
+
+    /// Whether a device is in, with keys.
+    pub fn reaches(&self, device: DeviceId) -> bool {
+        self.roster.leaves().any(|leaf| leaf.device == device)
+    }
+
     /// What a heal says along the way: the own device list, if the roster has an older one, and who is away.
     pub(super) fn beside_a_heal(&self, account: &Account, cx: &mut Context) -> Result<Vec<Change>> {
         let known = self.roster.list(*account.person()).ok_or(Misuse::NotInGroup)?;

@@ -317,6 +317,7 @@ impl Group {
             if replaced {
                 return Ok(Fate::Stranded(PeerFault::RolledBack));
             }
+            self.keep_proof(commit, cx)?;
             self.move_to(after, cx)?;
             self.end(cx)?;
             return Ok(Fate::Removed);
@@ -331,6 +332,7 @@ impl Group {
             return Ok(Fate::Stranded(PeerFault::HashMismatch));
         }
         let chains = epoch.chains();
+        self.keep_proof(commit, cx)?;
         self.state.keys = epoch.keys();
         self.state.commit = commit.hash()?;
         if commit.body.draft.changes.iter().any(Change::is_lasting) {

@@ -65,6 +65,7 @@ impl Group {
         scheme.found(&room, (&leaf, &secrets), cx)?;
         let moved = Moved { seed: None, commit: &creation, gone: &[], chains: &chains, kept: None };
         scheme.moved(&room, &moved, cx)?;
+        group.begin_proof(None, cx)?;
         group.note_joined(cx)?;
         group.note_heal(&group.state.me, cx.now, cx)?;
         group.save(cx)?;

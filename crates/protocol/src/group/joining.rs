@@ -183,6 +183,7 @@ impl Joining {
         };
         let group = Group { id: *id, state, roster };
         group.roster.save(None, cx)?;
+        group.begin_proof(Some(&welcome.commit), cx)?;
         group.save_view(cx)?;
         group.note_joined(cx)?;
         group.save(cx)?;

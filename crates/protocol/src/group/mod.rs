@@ -29,6 +29,7 @@ mod message;
 mod pairwise;
 mod pending;
 mod post;
+mod proof;
 mod received;
 mod rejoin;
 mod seal;
@@ -59,6 +60,9 @@ pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
 pub use linking::{UnverifiedLinking, ask_to_link};
 pub use post::{Blob, Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
+#[cfg(any(test, fuzzing))]
+pub(crate) use proof::audit_file;
+pub use proof::{AboutMessage, Audit, AuditPerson, AuditStep, audit};
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
 pub(crate) use tree::key_package;
 pub use tree::{BareTree, NodeKeys};
@@ -274,16 +278,6 @@ impl Group {
         &self.state.commit
     }
 
-    /// Whose device it is, present or away.
-    pub fn owner(&self, device: DeviceId) -> Option<PersonId> {
-        self.roster.owner_of(device)
-    }
-
-    /// Whether a device is in, with keys.
-    pub fn reaches(&self, device: DeviceId) -> bool {
-        self.roster.leaves().any(|leaf| leaf.device == device)
-    }
-
     /// People who asked to leave and are still in the roster: [`Intent::Settle`] is due before the next own message.
     pub fn leaving(&self) -> impl Iterator<Item = PersonId> {
         self.state.leaving.iter().map(|leave| leave.request.person)
@@ -316,6 +310,9 @@ impl Group {
     /// Wipes everything about the group.
     pub fn forget(self, cx: &mut Context) -> Result<()> {
         self.wipe_keys(cx)?;
+        for row in [Row::ProofBase, Row::ProofStep] {
+            delete_all(cx.vault, &self.row(row))?;
+        }
         Roster::forget(&self.id, cx)?;
         Ok(cx.vault.delete(&self.row(Row::Group))?)
     }

@@ -189,6 +189,20 @@ impl Roster {
         leaves.find(|(_, leaf)| leaf.seat == seat)
     }
 
+    /// Another leaf of a device that has one, made by that device: its certificate is checked.
+    pub(crate) fn replace_leaf(&mut self, leaf: &Leaf) -> Result<()> {
+        let device = self.lists.iter().find_map(|list| list.peer(leaf.device));
+        leaf.verify(&self.body.group, &device.ok_or(PeerFault::RosterMismatch)?)?;
+        *self.leaf_mut(leaf.device).ok_or(PeerFault::RosterMismatch)? = leaf.clone();
+        Ok(())
+    }
+
+    /// The same at an epoch further on, where those between brought no change.
+    pub(crate) fn at_epoch(mut self, epoch: u64) -> Self {
+        self.body.epoch = epoch;
+        self
+    }
+
     fn leaf_mut(&mut self, device: DeviceId) -> Option<&mut Leaf> {
         self.body.members.iter_mut().flat_map(|member| &mut member.leaves).find(|leaf| leaf.device == device)
     }

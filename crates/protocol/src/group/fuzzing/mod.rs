@@ -58,7 +58,7 @@ pub(crate) fn welcome(bytes: &[u8]) -> bool {
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     let mark: Run = |value| value == [1];
     let sender: Run = |value| canonical::<SenderKey>(value) || canonical::<Chain>(value);
-    let rows: [(Row, Run); 19] = [
+    let rows: [(Row, Run); 21] = [
         (Row::Group, canonical::<State>),
         (Row::Roster, canonical::<RosterBody>),
         (Row::RosterHead, canonical::<RosterHead>),
@@ -72,6 +72,8 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
         (Row::HandedOut, canonical::<Vec<DeviceId>>),
         (Row::HandedToAll, canonical::<crate::Digest>),
         (Row::Healed, canonical::<crate::Timestamp>),
+        (Row::ProofBase, super::proof::reads_base),
+        (Row::ProofStep, super::proof::reads_step),
         (Row::Call, canonical::<crate::group::Call>),
         (Row::SecretTree, canonical::<Secret<TreeNode>>),
         (Row::Tree, |value| value.len() > 4),

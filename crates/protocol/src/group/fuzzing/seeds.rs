@@ -26,6 +26,7 @@ pub(crate) fn seeds() -> Seeds {
         commits(scheme, how, &mut seeds);
         newcomer(scheme, how, &mut seeds);
         rejoin(scheme, &mut seeds);
+        history(scheme, &mut seeds);
     }
     seeds
 }
@@ -168,6 +169,14 @@ fn newcomer(scheme: Scheme, how: u8, seeds: &mut Seeds) {
     seeds.extend(one_of_each_kind(bench).into_iter().filter(|(_, row)| row[0] == Row::Joining as u8));
     let _: Digest = welcome.creation;
     let _: Secret<_> = welcome.epoch_secret;
+}
+
+fn history(scheme: Scheme, seeds: &mut Seeds) {
+    let mut world = template(scheme);
+    world.change(0, &Intent::Rename(b"Trap".as_slice().into())).unwrap();
+    world.sync_all();
+    let group = world.people[0].group();
+    seeds.push(("audit_file", group.export(None, None, &world.people[0].bench.cx()).unwrap()));
 }
 
 fn rejoin(scheme: Scheme, seeds: &mut Seeds) {

@@ -117,7 +117,7 @@ fn arrive(world: &mut World, bench: crate::testing::Bench, published: crate::ses
 }
 
 /// mike gets a second device: its place among the people.
-fn second_device(world: &mut World) -> usize {
+pub(super) fn second_device(world: &mut World) -> usize {
     let mut bench = crate::testing::Bench::new(99);
     let new = bench.step(crate::identity::NewDevice::make).unwrap();
     let (listed, mike) = (new.listed(), &mut world.people[0]);
@@ -191,7 +191,7 @@ fn a_device_that_is_away_and_off_the_list_goes_with_the_list() {
 
 /// The person at `who` loses the device, and comes back by the recovery key on a new one, last among the people. Gives what
 /// was lost.
-fn recover(world: &mut World, who: usize) -> super::super::world::Person {
+pub(super) fn recover(world: &mut World, who: usize) -> super::super::world::Person {
     let mut lost = world.people.remove(who);
     let account = lost.account();
     let words = account.recovery_key().unwrap().words().unwrap();

@@ -9,6 +9,7 @@ mod handing_out;
 mod healing;
 mod hostile;
 mod numbers;
+mod proof;
 mod restored;
 mod size;
 mod theft;

@@ -118,6 +118,7 @@ fn own_codes() -> Vec<(&'static str, &'static str, Exit)> {
         ("bad_backup", "the relay's backup is not whole, or not one", Exit::Refused),
         ("demo", "a step of `conclave demo` failed", Exit::Refused),
         ("attention", "`conclave doctor` found something", Exit::Refused),
+        ("audit_failed", "an exported history of a membership does not hold", Exit::Refused),
         (
             "call_aborted",
             "a comparison of four words came to nothing, or somebody did not take part in time",

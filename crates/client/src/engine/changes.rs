@@ -18,6 +18,7 @@ pub(super) fn take_over(
 ) -> Result<()> {
     let own = *tx.protocol(Account::load)?.person();
     let by = Some(author).filter(|author| *author != own);
+    super::history::tell_again(tx, group, changes)?;
     for change in changes {
         if let Some((kind, person, detail)) = kept(group, change) {
             let (epoch, commit) = (group.epoch(), *group.last_commit());

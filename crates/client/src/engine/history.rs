@@ -9,7 +9,7 @@ use crate::store::history::Telling;
 use crate::store::outbox::What;
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
-use conclave_protocol::group::Group;
+use conclave_protocol::group::{Group, Happened};
 use conclave_protocol::history::{BATCH, History, Item};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{GroupId, MessageId, codec};
@@ -116,6 +116,19 @@ fn tell_unusable(tx: &Tx, group: &Group, fault: &str) -> Result<()> {
     let (id, conversation) = named(&chat);
     let cause = format!("keys that another of your devices told do not hold: {fault}");
     tx.tell(&Event::Ignored { id, conversation, cause })
+}
+
+/// An own device that was let in again has missed something of what it was told: it is told anew, by the first device.
+pub(super) fn tell_again(tx: &Tx, group: &Group, changes: &[Happened]) -> Result<()> {
+    let account = tx.protocol(Account::load)?;
+    if !account.is_primary() || !is_own_chat(&account, group) {
+        return Ok(());
+    }
+    let back = changes.iter().find_map(|change| match change {
+        Happened::Rejoined(device) if device != account.device_id() => Some(*device),
+        _ => None,
+    });
+    back.map_or(Ok(()), |device| tx.tell_all(device))
 }
 
 /// Whether a group is the chat that the own devices share, and nobody else is in.

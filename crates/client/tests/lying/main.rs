@@ -6,6 +6,7 @@ mod blobs;
 #[path = "../common/mod.rs"]
 mod common;
 mod connection;
+mod devices;
 mod directory;
 mod joining;
 mod log;

@@ -1,0 +1,121 @@
+//! Who is it, and who is in this conversation: devices, codes, words, proofs and recovery, with real processes.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::{Person, World, conclave};
+
+fn json(said: &str) -> Value {
+    serde_json::from_str(said.lines().last().unwrap()).unwrap()
+}
+
+/// mike has a group with sean and steve.
+fn three(world: &World) -> [Person; 3] {
+    let [mike, sean, steve] = ["mike", "sean", "steve"].map(|name| world.person(name));
+    for one in [&sean, &steve] {
+        one.ok(&["contact", "add", "mike"]);
+        mike.ok(&["contact", "add", &one.name]);
+    }
+    mike.ok(&["group", "new", "Trip"]);
+    mike.ok(&["group", "add", "Trip", "sean", "steve"]);
+    for one in [&sean, &steve] {
+        one.ok(&["sync"]);
+    }
+    [mike, sean, steve]
+}
+
+#[test]
+fn people_know_who_is_in_by_scans_words_codes_and_a_proof_for_anybody() {
+    let world = World::new();
+    let [mike, sean, steve] = three(&world);
+    let code = |who: &Person| json(&who.ok(&["group", "code", "Trip", "--json"]))["code"].clone();
+    assert_eq!(code(&mike), code(&steve));
+
+    // mike shows, sean scans and mike confirms; steve follows.
+    let shown = mike.ok(&["contact", "verify", "sean", "--qr"]);
+    let text = shown.lines().find(|line| line.starts_with("conclave-verify:")).unwrap();
+    assert!(shown.contains('█'), "{shown}");
+    sean.ok(&["contact", "verify", "mike", "--scan", text]);
+    assert_eq!(sean.fails(2, &["contact", "verify", "mike", "--scan", "nowhere.png"]), "usage");
+    mike.ok(&["contact", "verify", "sean", "--confirm"]);
+    mike.ok(&["contact", "verify", "steve", "--confirm"]);
+    mike.ok(&["sync"]);
+    let grades = sean.ok(&["group", "verify", "Trip"]);
+    assert!(
+        grades.starts_with("1 of 2 checked, 1 vouched") && grades.contains("vouched through mike"),
+        "{grades}"
+    );
+
+    // Four words in a call.
+    let words = |who: &Person| who.start(&["group", "sas", "Trip", "--json", "--timeout", "100"]);
+    let first = words(&mike);
+    while !sean.ok(&["sync"]).contains("compare four words") {}
+    let said = [first, words(&sean), words(&steve)].map(|call| json(&call.line())["words"].clone());
+    assert!(said[0].as_array().unwrap().len() == 4 && said.iter().all(|one| *one == said[0]), "{said:?}");
+    let banner = steve.ok(&["group", "sas", "Trip", "--confirm"]);
+    assert!(banner.starts_with("all 2 checked"), "{banner}");
+
+    // Who can read a message, and a proof that needs no account.
+    sean.ok(&["send", "Trip", "for three"]);
+    let id = steve.read("Trip").last().unwrap()["id"].as_str().unwrap().to_owned();
+    let readers = steve.ok(&["message", "info", &id]);
+    assert!(readers.contains("readable by 3 devices of 3 people"), "{readers}");
+    let file = world.path("who.audit");
+    steve.ok(&["message", "info", &id, "--export", file.to_str().unwrap()]);
+    let audit = |file: &std::path::Path| conclave(&world.path("")).arg("audit").arg(file).output().unwrap();
+    let held = String::from_utf8(audit(&file).stdout).unwrap();
+    assert!(held.contains("Every signature and every right holds") && held.contains(&id), "{held}");
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes[700] ^= 1;
+    let altered = world.path("altered.audit");
+    std::fs::write(&altered, bytes).unwrap();
+    let refused = audit(&altered);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("does not hold"), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(1));
+
+    // Somebody goes: the code is another one, and says why.
+    mike.ok(&["group", "remove", "Trip", "steve"]);
+    let changed = json(&mike.ok(&["group", "code", "Trip", "--json"]));
+    assert_eq!(changed["changes"][0], "steve was removed by you");
+    assert!(mike.ok(&["group", "audit", "Trip"]).contains("removed steve"));
+}
+
+#[test]
+fn a_second_device_is_told_what_was_and_after_the_loss_of_both_the_words_bring_the_person_back() {
+    let world = World::new();
+    let [mike, sean, _] = three(&world);
+    sean.ok(&["send", "Trip", "before the laptop"]);
+    let link = sean.ok(&["device", "link"]).lines().next().unwrap().to_owned();
+    let laptop = world.newcomer("laptop");
+    let becoming = laptop.start(&["device", "link", &link, "--json", "--timeout", "100"]);
+    let code = json(&becoming.line())["code"].as_str().unwrap().to_owned();
+    sean.ok(&["device", "approve", &code]);
+    becoming.finish();
+    while !laptop.ok(&["sync"]).contains("told this one what was before") {
+        sean.ok(&["sync"]);
+    }
+    assert_eq!(laptop.texts("Trip"), ["before the laptop"]);
+
+    let words =
+        json(&sean.ok(&["account", "recovery-key", "--json"]))["recovery_key"].as_str().unwrap().to_owned();
+    let again = world.newcomer("again");
+    let mut recover = again.command(&["account", "recover", "sean", "--relay", &world.url]);
+    let mut recover = recover.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    recover.stdin.take().unwrap().write_all(words.as_bytes()).unwrap();
+    let recovered = recover.wait_with_output().unwrap();
+    assert!(String::from_utf8_lossy(&recovered.stdout).contains("sean@"), "{recovered:?}");
+    assert_eq!(laptop.fails(1, &["sync"]), "unknown_device", "both are out");
+    again.ok(&["contact", "add", "mike"]);
+    again.ok(&["send", "mike", "it is me"]);
+    mike.ok(&["sync"]);
+    while !again.ok(&["group", "list"]).contains("Trip") {
+        mike.ok(&["sync"]);
+        again.ok(&["sync"]);
+    }
+    mike.ok(&["send", "Trip", "welcome back"]);
+    assert_eq!(again.texts("Trip"), ["welcome back"]);
+}

@@ -39,6 +39,10 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
             "the new identity key was not announced a day ago, or one of your devices objected",
             "It is tried again by itself if nobody objected.",
         ),
+        Code::NotFirst => (
+            "only the first device of an account says which devices it has",
+            "Do it on the device that made the account, or that came back by the recovery key.",
+        ),
         Code::RegistrationClosed => ("it takes no new accounts", "Use another relay, or ask its owner."),
         Code::BadInvite => {
             ("it wants an invite code, and this is none", "Ask its owner for one, and give it with --invite.")

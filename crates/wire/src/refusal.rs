@@ -58,6 +58,8 @@ codes! {
     NoRecovery = "no_recovery", "nobody by this name here has this identity key: look at the name and the relay";
     /// The identity key was not announced, not long enough ago, or a device objected.
     NotAnnounced = "not_announced", "a new identity key is announced a day before, and no device of the person objects";
+    /// Only the device that registered or recovered the name says which devices it has.
+    NotFirst = "not_first", "only the first device of a person publishes lists and devices";
     /// The relay takes no registrations.
     RegistrationClosed = "registration_closed", "this relay takes no new accounts";
     /// The invite code is missing or wrong.

@@ -240,8 +240,16 @@ impl PeopleTables for Maps {
     fn add_device(&mut self, person: i64, device: &DeviceId, public: &[u8; 32]) -> Result<DeviceRow> {
         let key = next_key(&self.devices);
         let (bundle, last_resort) = (Bytes::new(), Bytes::new());
-        let row =
-            DeviceRow { key, device: *device, person, public: *public, bundle, last_resort, last_letter: 0 };
+        let row = DeviceRow {
+            key,
+            device: *device,
+            person,
+            public: *public,
+            bundle,
+            last_resort,
+            last_letter: 0,
+            first: false,
+        };
         self.devices.insert(key, row.clone());
         self.device_keys.insert(*device, key);
         Ok(row)

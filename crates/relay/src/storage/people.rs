@@ -49,7 +49,8 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
     t.set_device_list(person.key, &op.device_list)?;
     let key = op.identity_key.clone();
     t.set_identity(person.key, &IdentityRow { key, ..IdentityRow::default() })?;
-    let device = t.add_device(person.key, &op.device, &op.device_key)?;
+    let mut device = t.add_device(person.key, &op.device, &op.device_key)?;
+    device.first = true;
     store_keys(t, device, &op.keys).map(Outcome::Stock)
 }
 
@@ -57,6 +58,10 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
     let Some(mut row) = t.device(&op.device)? else {
         return refused(Code::UnknownDevice);
     };
+    let speaks_for_all = !op.device_list.is_empty() || !op.devices.is_empty() || !op.identity_key.is_empty();
+    if speaks_for_all && !row.first {
+        return refused(Code::NotFirst);
+    }
     let is_taken = |t: &mut dyn Tables, (device, _): &(DeviceId, [u8; 32])| {
         Ok(t.device(device)?.is_some_and(|known| known.person != row.person))
     };
@@ -138,11 +143,16 @@ fn recover(t: &mut dyn Tables, op: &RecoverOp) -> Result<Outcome> {
         }
     }
     t.set_device_list(person.key, &op.device_list)?;
-    let row = match t.device(&op.device)? {
+    let mut row = match t.device(&op.device)? {
         Some(row) if row.public == *public => row,
         Some(row) => new_key(t, row, *public)?,
         None => t.add_device(person.key, &op.device, public)?,
     };
+    for mut other in t.devices_of(person.key)?.into_iter().filter(|other| other.first) {
+        other.first = false;
+        t.set_device(&other)?;
+    }
+    row.first = true;
     let ended = set_devices(t, &row, &op.devices)?;
     Ok(Outcome::Published { stock: store_keys(t, row, &op.keys)?, ended })
 }

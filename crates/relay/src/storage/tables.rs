@@ -167,6 +167,8 @@ pub(super) struct DeviceRow {
     pub(super) last_resort: Bytes,
     /// The number of the last letter it ever got.
     pub(super) last_letter: u64,
+    /// Whether it registered or recovered the name, and so says which others there are.
+    pub(super) first: bool,
 }
 
 /// Kinds of one-time keys.

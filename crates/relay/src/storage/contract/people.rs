@@ -286,3 +286,54 @@ fn an_identity_key_follows_another_a_day_after_it_was_announced_if_nobody_object
         assert_eq!(storage.identity_key(device(1)).await.unwrap(), key(2));
     });
 }
+
+#[test]
+fn a_device_that_was_named_by_another_says_nothing_for_all() {
+    over_each(async |storage| {
+        one(&*storage, register(1, some_keys(1, 1))).await;
+        let say =
+            |by: u8, device_list: &'static [u8], devices: Vec<(DeviceId, [u8; 32])>, identity: &[u8]| {
+                Op::Publish(Box::new(PublishOp {
+                    device: device(by),
+                    device_list: Bytes::from_static(device_list),
+                    device_key: None,
+                    devices,
+                    identity_key: Bytes::copy_from_slice(identity),
+                    next_identity: NextIdentity::Nothing,
+                    at: 0,
+                    keys: some_keys(1, 1),
+                }))
+            };
+        let both = || vec![(device(1), [1; 32]), (device(40), [4; 32])];
+        assert!(matches!(one(&*storage, say(1, b"both", both(), b"")).await, Outcome::Published { .. }));
+        for forbidden in [
+            say(40, b"mine alone", Vec::new(), b""),
+            say(40, b"", vec![(device(40), [4; 32])], b""),
+            say(40, b"", Vec::new(), &[1; 32]),
+        ] {
+            assert_eq!(one(&*storage, forbidden).await, Outcome::Refused(Code::NotFirst.into()));
+        }
+        assert!(
+            matches!(one(&*storage, say(40, b"", Vec::new(), b"")).await, Outcome::Published { .. }),
+            "its own keys"
+        );
+        let found = storage.people(vec!["name1".into()], Vec::new()).await.unwrap();
+        assert_eq!((found[0].device_list.as_ref(), found[0].devices.len()), (&b"both"[..], 2));
+        // Who recovers is the first one from then on.
+        let recover = Op::Recover(Box::new(RecoverOp {
+            name: "name1".into(),
+            identity_key: Bytes::from(vec![1; 32]),
+            device: device(50),
+            device_list: Bytes::from_static(b"recovered"),
+            devices: vec![(device(1), [1; 32]), (device(50), [5; 32])],
+            keys: some_keys(1, 1),
+        }));
+        assert!(matches!(one(&*storage, recover).await, Outcome::Published { .. }));
+        let before = one(&*storage, say(1, b"as before", Vec::new(), b"")).await;
+        assert_eq!(before, Outcome::Refused(Code::NotFirst.into()));
+        assert!(matches!(
+            one(&*storage, say(50, b"newest", Vec::new(), b"")).await,
+            Outcome::Published { .. }
+        ));
+    });
+}

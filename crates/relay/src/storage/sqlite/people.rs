@@ -9,7 +9,8 @@ use super::{Failure, SqlTables, bytes_at, int, uint_at};
 
 const PERSON: &str =
     "SELECT key, name, person, device_list, identity_key, next_identity, announced_at FROM people";
-const DEVICE: &str = "SELECT key, device, person, public, bundle, last_resort, last_letter FROM devices";
+const DEVICE: &str =
+    "SELECT key, device, person, public, bundle, last_resort, last_letter, first FROM devices";
 const TAKE: &str = "DELETE FROM one_time WHERE key =
     (SELECT min(key) FROM one_time WHERE device = ?1 AND kind = ?2) RETURNING body";
 
@@ -66,7 +67,16 @@ impl PeopleTables for SqlTables<'_> {
             params![device.as_bytes(), person, public],
         )?;
         let (key, bundle, last_resort) = (self.0.last_insert_rowid(), Bytes::new(), Bytes::new());
-        Ok(DeviceRow { key, device: *device, person, public: *public, bundle, last_resort, last_letter: 0 })
+        Ok(DeviceRow {
+            key,
+            device: *device,
+            person,
+            public: *public,
+            bundle,
+            last_resort,
+            last_letter: 0,
+            first: false,
+        })
     }
 
     fn remove_device(&mut self, device: i64) -> Result<()> {
@@ -77,13 +87,15 @@ impl PeopleTables for SqlTables<'_> {
 
     fn set_device(&mut self, row: &DeviceRow) -> Result<()> {
         self.run(
-            "UPDATE devices SET bundle = ?2, last_resort = ?3, last_letter = ?4, public = ?5 WHERE key = ?1",
+            "UPDATE devices SET bundle = ?2, last_resort = ?3, last_letter = ?4, public = ?5, first = ?6
+             WHERE key = ?1",
             params![
                 row.key,
                 row.bundle.as_ref(),
                 row.last_resort.as_ref(),
                 int(row.last_letter)?,
-                row.public
+                row.public,
+                row.first
             ],
         )
     }
@@ -182,5 +194,6 @@ fn device_row(row: &Row<'_>) -> rusqlite::Result<DeviceRow> {
         bundle: bytes_at(row, 4)?,
         last_resort: bytes_at(row, 5)?,
         last_letter: uint_at(row, 6)?,
+        first: row.get(7)?,
     })
 }

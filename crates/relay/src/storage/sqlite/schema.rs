@@ -35,6 +35,8 @@ const FROM_3: &str = "
 ALTER TABLE people ADD COLUMN identity_key BLOB NOT NULL DEFAULT x'';
 ALTER TABLE people ADD COLUMN next_identity BLOB NOT NULL DEFAULT x'';
 ALTER TABLE people ADD COLUMN announced_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE devices ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+UPDATE devices SET first = 1 WHERE key IN (SELECT min(key) FROM devices GROUP BY person);
 ";
 
 const SCHEMA: &str = "
@@ -76,7 +78,7 @@ CREATE TABLE people (
 CREATE TABLE devices (
     key INTEGER PRIMARY KEY, device BLOB NOT NULL UNIQUE, person INTEGER NOT NULL, public BLOB NOT NULL,
     bundle BLOB NOT NULL DEFAULT x'', last_resort BLOB NOT NULL DEFAULT x'',
-    last_letter INTEGER NOT NULL DEFAULT 0);
+    last_letter INTEGER NOT NULL DEFAULT 0, first INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX devices_of ON devices (person);
 CREATE TABLE one_time (
     key INTEGER PRIMARY KEY AUTOINCREMENT, device INTEGER NOT NULL, kind INTEGER NOT NULL, body BLOB NOT NULL);

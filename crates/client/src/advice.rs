@@ -41,7 +41,7 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
         ),
         Code::NotFirst => (
             "only the first device of an account says which devices it has",
-            "Do it on the device that made the account, or that came back by the recovery key.",
+            "Do it on the device that made the account, or that came back by the recovery key. A recovery replaces it: leave it out of --keep.",
         ),
         Code::RegistrationClosed => ("it takes no new accounts", "Use another relay, or ask its owner."),
         Code::BadInvite => {

@@ -137,6 +137,10 @@ fn recover(t: &mut dyn Tables, op: &RecoverOp) -> Result<Outcome> {
     for (device, key) in &op.devices {
         let known = t.device(device)?;
         let mine = known.as_ref().is_some_and(|row| row.person == person.key);
+        if mine && known.as_ref().is_some_and(|row| row.first && row.device != op.device) {
+            // It has the identity key as well: two would sign lists against each other.
+            return refused(Code::NotFirst);
+        }
         let kept = mine && known.is_some_and(|row| row.public == *key);
         if !(kept || *device == op.device && (mine || t.device(device)?.is_none())) {
             return refused(Code::DeviceTaken);

@@ -189,6 +189,17 @@ fn the_identity_key_replaces_all_devices_and_is_never_replaced_by_one() {
     over_each(async |storage| {
         one(&*storage, register(1, some_keys(2, 2))).await;
         one(&*storage, register(2, some_keys(2, 2))).await;
+        let linked = Op::Publish(Box::new(PublishOp {
+            device: device(1),
+            device_list: Bytes::new(),
+            device_key: None,
+            devices: vec![(device(1), [1; 32]), (device(40), [4; 32])],
+            identity_key: Bytes::new(),
+            next_identity: NextIdentity::Nothing,
+            at: 0,
+            keys: KeysOp::default(),
+        }));
+        one(&*storage, linked).await;
         let recover = |n: u8, identity: u8, new: u8, devices: &[(u8, u8)]| {
             let listed = devices.iter().map(|(id, key)| (device(*id), [*key; 32])).collect();
             Op::Recover(Box::new(RecoverOp {
@@ -206,19 +217,21 @@ fn the_identity_key_replaces_all_devices_and_is_never_replaced_by_one() {
             (recover(1, 1, 50, &[(51, 5)]), Code::Malformed),
             (recover(1, 1, 2, &[(2, 5)]), Code::DeviceTaken),
             (recover(1, 1, 50, &[(50, 5), (2, 2)]), Code::DeviceTaken),
-            (recover(1, 1, 50, &[(50, 5), (1, 9)]), Code::DeviceTaken),
+            (recover(1, 1, 50, &[(50, 5), (40, 9)]), Code::DeviceTaken),
+            (recover(1, 1, 50, &[(50, 5), (1, 1)]), Code::NotFirst),
         ] {
             assert_eq!(one(&*storage, op).await, Outcome::Refused(code.into()));
         }
         let stock = v1::Stock { one_time_prekeys: 3, join_keys: 4 };
-        let with_both = one(&*storage, recover(1, 1, 50, &[(1, 1), (50, 5)])).await;
-        assert_eq!(with_both, Outcome::Published { stock, ended: Vec::new() });
-        assert_eq!(storage.device_key(device(1)).await.unwrap(), Some([1; 32]), "kept");
+        let with_both = one(&*storage, recover(1, 1, 50, &[(40, 4), (50, 5)])).await;
+        assert_eq!(with_both, Outcome::Published { stock, ended: vec![device(1)] });
+        assert_eq!(storage.device_key(device(1)).await.unwrap(), None);
+        assert_eq!(storage.device_key(device(40)).await.unwrap(), Some([4; 32]), "kept");
         let Outcome::Published { ended, .. } = one(&*storage, recover(1, 1, 50, &[(50, 6)])).await else {
             panic!()
         };
-        assert_eq!(ended, [device(1)]);
-        assert_eq!(storage.device_key(device(1)).await.unwrap(), None);
+        assert_eq!(ended, [device(40)]);
+        assert_eq!(storage.device_key(device(40)).await.unwrap(), None);
         assert_eq!(storage.device_key(device(50)).await.unwrap(), Some([6; 32]), "tried again with new keys");
         let found = storage.people(vec!["name1".into()], Vec::new()).await.unwrap();
         assert_eq!((found[0].device_list.as_ref(), found[0].identity_key.len()), (&b"recovered"[..], 32));
@@ -325,11 +338,11 @@ fn a_device_that_was_named_by_another_says_nothing_for_all() {
             identity_key: Bytes::from(vec![1; 32]),
             device: device(50),
             device_list: Bytes::from_static(b"recovered"),
-            devices: vec![(device(1), [1; 32]), (device(50), [5; 32])],
+            devices: vec![(device(40), [4; 32]), (device(50), [5; 32])],
             keys: some_keys(1, 1),
         }));
         assert!(matches!(one(&*storage, recover).await, Outcome::Published { .. }));
-        let before = one(&*storage, say(1, b"as before", Vec::new(), b"")).await;
+        let before = one(&*storage, say(40, b"as before", Vec::new(), b"")).await;
         assert_eq!(before, Outcome::Refused(Code::NotFirst.into()));
         assert!(matches!(
             one(&*storage, say(50, b"newest", Vec::new(), b"")).await,

@@ -6,7 +6,6 @@ use crate::info::{Delivery, Message, Outcome, ReadOptions, Ticket};
 use crate::store::outbox::What;
 use crate::{ClientError, Result, store::Tx};
 use conclave_protocol::content::Content;
-use conclave_protocol::group::Group;
 use conclave_protocol::{GroupId, MessageId};
 use std::time::Duration;
 
@@ -56,8 +55,7 @@ impl Client {
 }
 
 fn refuse_unchecked(tx: &Tx, group: &GroupId) -> Result<()> {
-    let loaded = tx.protocol(|cx| Group::load(group, cx))?;
-    let unchecked = crate::engine::unchecked(tx, &loaded)?;
+    let unchecked = crate::engine::unchecked(tx, group)?;
     if unchecked.is_empty() {
         return Ok(());
     }

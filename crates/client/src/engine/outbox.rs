@@ -34,8 +34,6 @@ const LOOK_AHEAD: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// An own new device is looked for again after so long, in milliseconds.
 const KEYS_LATER: u64 = 2_000;
-/// A message that waits for somebody to be checked is looked at again after so long, in milliseconds.
-const UNCHECKED_LATER: u64 = 10_000;
 /// How long it waits when somebody's relay cannot be reached.
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -271,7 +269,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
     else {
         return Ok(Sealed::Settled);
     };
-    if matches!(wish.what, What::Say { .. }) && !may_speak(tx, wish)? {
+    if matches!(wish.what, What::Say { .. }) && !super::trust::may_speak(tx, wish)? {
         return Ok(Sealed::Settled);
     }
     let sealed = tx.savepoint(|tx| {
@@ -327,19 +325,6 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
     })?;
     tx.add_blobs(&wish.group, &blobs)?;
     Ok(Sealed::Ready)
-}
-
-/// Whether the group's policy lets this person speak now. What waits, waits until those in the way are checked, or out.
-fn may_speak(tx: &Tx, wish: &Wish) -> Result<bool> {
-    let group = tx.protocol(|cx| Group::load(&wish.group, cx))?;
-    let unchecked = super::trust::unchecked(tx, &group)?;
-    let (Some(first), Some(conversation)) = (unchecked.first(), tx.conversation(&wish.group)?) else {
-        return Ok(true);
-    };
-    tx.postpone_wish(wish.seq, tx.now.plus(UNCHECKED_LATER).0)?;
-    let (id, conversation) = named(&conversation);
-    tx.tell_once(&Event::Paused { id, conversation, who: super::changes::shown(tx, first)? })?;
-    Ok(false)
 }
 
 /// Letters to inboxes at other relays than the channel's wait for the post's fate; the others ride along.

@@ -3,7 +3,7 @@
 use super::changes::{named, shown};
 use super::people::member_groups;
 use crate::store::Tx;
-use crate::store::outbox::What;
+use crate::store::outbox::{What, Wish};
 use crate::store::people::Person;
 use crate::{Event, Result};
 use conclave_protocol::content::Content;
@@ -11,8 +11,11 @@ use conclave_protocol::group::Group;
 use conclave_protocol::identity::{
     Account, Attestation, Grade, Identity, MAX_ATTESTATIONS, UnverifiedAttestation, grades,
 };
-use conclave_protocol::{Error as ProtocolError, MessageId, PeerFault, PersonId};
+use conclave_protocol::{Error as ProtocolError, GroupId, MessageId, PeerFault, PersonId};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// A message that waits for somebody to be checked is looked at again after so long, in milliseconds.
+const UNCHECKED_LATER: u64 = 10_000;
 
 /// Notes that people were compared, and says so in the groups that both are in, with all that is known there: somebody who
 /// is new has heard none of it.
@@ -83,13 +86,27 @@ pub(crate) fn grades_in(tx: &Tx, group: &Group) -> Result<BTreeMap<PersonId, Gra
     Ok(grades(&others, &met, &attested))
 }
 
-/// Who keeps this person from speaking in a group: the unchecked, where its policy is *verified only*.
-pub(crate) fn unchecked(tx: &Tx, group: &Group) -> Result<Vec<PersonId>> {
-    if !group.policy().verified_only {
+/// Who keeps this person from speaking in a group: the unchecked, where its policy is *verified only*. Everywhere else this
+/// costs nothing that grows with the group.
+pub(crate) fn unchecked(tx: &Tx, id: &GroupId) -> Result<Vec<PersonId>> {
+    if !tx.protocol(|cx| Group::policy_of(id, cx))?.verified_only {
         return Ok(Vec::new());
     }
-    let grades = grades_in(tx, group)?.into_iter();
+    let group = tx.protocol(|cx| Group::load(id, cx))?;
+    let grades = grades_in(tx, &group)?.into_iter();
     Ok(grades.filter(|(_, grade)| *grade == Grade::Unchecked).map(|(person, _)| person).collect())
+}
+
+/// Whether a group's policy lets this person speak now. What waits, waits until those in the way are checked, or out.
+pub(super) fn may_speak(tx: &Tx, wish: &Wish) -> Result<bool> {
+    let unchecked = unchecked(tx, &wish.group)?;
+    let (Some(first), Some(conversation)) = (unchecked.first(), tx.conversation(&wish.group)?) else {
+        return Ok(true);
+    };
+    tx.postpone_wish(wish.seq, tx.now.plus(UNCHECKED_LATER).0)?;
+    let (id, conversation) = named(&conversation);
+    tx.tell_once(&Event::Paused { id, conversation, who: shown(tx, first)? })?;
+    Ok(false)
 }
 
 /// The people of a group, with their identity keys.

@@ -253,6 +253,14 @@ impl Group {
         self.state.status == Status::Out
     }
 
+    /// Who may do what in a group: what [`Group::load`] knows without the roster, which may be large.
+    ///
+    /// # Errors
+    /// `CorruptStore` if there is no such group.
+    pub fn policy_of(id: &GroupId, cx: &Context) -> Result<Policy> {
+        Roster::policy(id, cx)
+    }
+
     /// Who may do what.
     pub fn policy(&self) -> Policy {
         self.roster.body().policy

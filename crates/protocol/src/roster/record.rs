@@ -44,6 +44,15 @@ impl Roster {
         })
     }
 
+    /// The policy of a group in the own store, without its members, who may be many.
+    pub(crate) fn policy(group: &GroupId, cx: &Context) -> Result<Policy> {
+        let head: Option<Head> = load(cx.vault, &key(Row::RosterHead, &[group.as_bytes()]))?;
+        match head {
+            Some(head) => Ok(head.policy),
+            None => Ok(Self::load(group, cx)?.body().policy),
+        }
+    }
+
     /// Writes what differs from the roster that the store holds.
     pub(crate) fn save(&self, before: Option<&Self>, cx: &mut Context) -> Result<()> {
         let group = &self.body.group;

@@ -229,6 +229,8 @@ async fn four_words(scheme: Scheme) {
     let second = words(mike).await.unwrap();
     assert_eq!(words(sean).await.as_ref(), Some(&second));
     assert_ne!(second, first);
+    assert_eq!(words(steve).await, None, "he looked on");
+    assert_eq!(steve.confirm_call("Trip").await.err().unwrap().code(), "no_call");
     // Three that come to nothing in an hour are enough.
     for _ in 0..3 {
         done(mike.take_part("Trip", &[], PATIENCE).await);

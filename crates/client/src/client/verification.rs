@@ -94,24 +94,29 @@ impl Client {
                 Ok(Some(CallInfo {
                     joined: call.is_joined(),
                     missing: missing.iter().map(|person| name(tx, person)).collect::<Result<_>>()?,
-                    words: call.words().map(|words| words.map(str::to_owned).to_vec()),
+                    words: call
+                        .words()
+                        .filter(|_| call.is_joined())
+                        .map(|words| words.map(str::to_owned).to_vec()),
                     aborted: call.aborted().map(|why| crate::engine::why_aborted(tx, why)).transpose()?,
                 }))
             })
             .await
     }
 
-    /// Notes that everybody in the call had the same words: all who took part are met.
+    /// Notes that everybody in the call had the same words: all who took part are met. Who looked on has put nothing into the
+    /// words, and is met by nobody.
     ///
     /// # Errors
-    /// `NoCall` if there are no words.
+    /// `NoCall` if there are no words, or this device did not take part.
     pub async fn confirm_call(&self, group: &str) -> Result<()> {
         let id = self.group_id(group).await?;
         self.store
             .step(move |tx| {
                 let group = load(tx, &id)?;
                 let call = tx.protocol(|cx| Call::load(&group, cx))?;
-                let call = call.filter(|call| call.words().is_some()).ok_or(Misuse::NoCall)?;
+                let call =
+                    call.filter(|call| call.is_joined() && call.words().is_some()).ok_or(Misuse::NoCall)?;
                 let mut met = Vec::new();
                 for one in call.identities() {
                     let known = tx.person(&one.person)?;

@@ -10,7 +10,7 @@ use super::received::happened;
 use crate::codec;
 use crate::identity::Handle;
 use crate::primitives::sign::VerifyingKey;
-use crate::roster::{Change, Commit, Leaf, Role, Roster, RosterBody, SUITE, VERSION};
+use crate::roster::{Change, Commit, Leaf, Role, Roster, RosterBody};
 use crate::vault::{Row, delete_all, load, save};
 use crate::{Context, DeviceId, Digest, Error, GroupId, MessageId, PeerFault, PersonId, Result, Timestamp};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
@@ -168,48 +168,14 @@ pub fn audit(file: &[u8]) -> Result<Audit> {
     if magic != MAGIC {
         return Err(PeerFault::UnknownVersion.into());
     }
-    let begin_signed = base.by.is_some();
-    let begins = base.roster.epoch;
-    let mut roster = Roster::verify(base.roster)?;
-    if base.by.is_none() && begins == 0 && roster.hash()? != base.last_change {
-        // The first commit names the founding roster.
-        return Err(PeerFault::HashMismatch.into());
-    }
-    if let Some(by) = &base.by {
-        let lasting = by.body.draft.changes.iter().any(Change::is_lasting);
-        let names_it =
-            by.body.draft.roster_after == roster.hash()? && (!lasting || by.hash()? == base.last_change);
-        by.verify_signature(&roster)?;
-        if !names_it {
-            return Err(PeerFault::HashMismatch.into());
-        }
-    }
-    let (mut last_change, mut done) = (base.last_change, Vec::new());
-    for Step { commit, leaves } in steps {
-        for leaf in &leaves {
-            roster.replace_leaf(leaf)?;
-        }
-        let draft = &commit.body.draft;
-        let versions = draft.version == VERSION && draft.suite == SUITE;
-        let follows = draft.group == roster.body().group
-            && draft.epoch > roster.body().epoch
-            && draft.parent_change == last_change;
-        if !versions || !follows {
-            return Err(PeerFault::WrongEpoch.into());
-        }
-        commit.verify_signature(&roster)?;
-        if draft.needs_seed() && commit.body.seed_check.is_none() {
-            return Err(PeerFault::NotAllowed.into());
-        }
-        let author = roster.member_of(draft.author).ok_or(PeerFault::RosterMismatch)?;
-        let (by, handle) = (author.person, author.handle.clone());
-        let changes = happened(&commit, &roster);
-        let hash = commit.hash()?;
-        roster = roster.apply(draft.author, &draft.changes, draft.leaf.as_ref())?.at_epoch(draft.epoch);
-        if draft.changes.iter().any(Change::is_lasting) {
-            last_change = hash;
-        }
-        done.push(AuditStep { epoch: draft.epoch, by, handle, device: draft.author, changes, commit: hash });
+    let (begins, begin_signed) = (base.roster.epoch, base.by.is_some());
+    let mut last_change = base.last_change;
+    let mut roster = begin(base)?;
+    let mut done = Vec::new();
+    for step in steps {
+        let (next, audited) = follow(roster, &mut last_change, &step)?;
+        done.push(audited);
+        roster = next;
     }
     if message.as_ref().is_some_and(|message| message.epoch < roster.body().epoch) {
         return Err(PeerFault::WrongEpoch.into());
@@ -225,6 +191,51 @@ pub fn audit(file: &[u8]) -> Result<Audit> {
     });
     let people = people.collect();
     Ok(Audit { group: roster.body().group, begins, begin_signed, steps: done, people, message })
+}
+
+/// The roster at the beginning, held against what names it.
+fn begin(base: Base) -> Result<Roster> {
+    let epoch = base.roster.epoch;
+    let roster = Roster::verify(base.roster)?;
+    let named = match &base.by {
+        // The first commit names the founding roster.
+        None => epoch != 0 || roster.hash()? == base.last_change,
+        Some(by) => {
+            by.verify_signature(&roster)?;
+            let lasting = by.body.draft.changes.iter().any(Change::is_lasting);
+            by.body.draft.roster_after == roster.hash()? && (!lasting || by.hash()? == base.last_change)
+        }
+    };
+    if named { Ok(roster) } else { Err(PeerFault::HashMismatch.into()) }
+}
+
+/// The roster after a step, and what is told of it.
+fn follow(mut roster: Roster, last_change: &mut Digest, step: &Step) -> Result<(Roster, AuditStep)> {
+    for leaf in &step.leaves {
+        roster.replace_leaf(leaf)?;
+    }
+    let (commit, draft) = (&step.commit, &step.commit.body.draft);
+    let follows = draft.group == roster.body().group
+        && draft.epoch > roster.body().epoch
+        && draft.parent_change == *last_change;
+    if !follows {
+        return Err(PeerFault::WrongEpoch.into());
+    }
+    commit.verify_alone(&roster)?;
+    let author = roster.member_of(draft.author).ok_or(PeerFault::RosterMismatch)?;
+    let audited = AuditStep {
+        epoch: draft.epoch,
+        by: author.person,
+        handle: author.handle.clone(),
+        device: draft.author,
+        changes: happened(commit, &roster),
+        commit: commit.hash()?,
+    };
+    if draft.changes.iter().any(Change::is_lasting) {
+        *last_change = audited.commit;
+    }
+    let after = roster.apply(draft.author, &draft.changes, draft.leaf.as_ref())?;
+    Ok((after.at_epoch(draft.epoch), audited))
 }
 
 /// What a fuzzer finds in a row of the store, or in a file of anybody.

@@ -72,9 +72,6 @@ impl Commit {
     /// The roster that this commit leads to from `parent`, which stands at `hash` and last changed at `parent_change`.
     pub(crate) fn verify(&self, parent: &Roster, hash: &Digest, parent_change: &Digest) -> Result<Roster> {
         let draft = &self.body.draft;
-        if draft.version != VERSION || draft.suite != SUITE {
-            return Err(PeerFault::UnknownVersion.into());
-        }
         let follows = draft.group == parent.body().group
             && draft.epoch == parent.body().epoch.wrapping_add(1)
             && draft.parent == *hash
@@ -82,15 +79,26 @@ impl Commit {
         if !follows {
             return Err(PeerFault::WrongEpoch.into());
         }
-        self.verify_signature(parent)?;
-        if draft.needs_seed() && self.body.seed_check.is_none() {
-            return Err(PeerFault::NotAllowed.into());
-        }
+        self.verify_alone(parent)?;
         let after = parent.apply(draft.author, &draft.changes, draft.leaf.as_ref())?;
         if after.hash()? != draft.roster_after {
             return Err(PeerFault::HashMismatch.into());
         }
         Ok(after)
+    }
+
+    /// What holds of a commit wherever it stands: its version, its signature by the author's leaf in `roster`, and a seed where
+    /// there must be one.
+    pub(crate) fn verify_alone(&self, roster: &Roster) -> Result<()> {
+        let draft = &self.body.draft;
+        if draft.version != VERSION || draft.suite != SUITE {
+            return Err(PeerFault::UnknownVersion.into());
+        }
+        self.verify_signature(roster)?;
+        if draft.needs_seed() && self.body.seed_check.is_none() {
+            return Err(PeerFault::NotAllowed.into());
+        }
+        Ok(())
     }
 
     /// Checks the author's signature with the leaf key that `roster` has for it.

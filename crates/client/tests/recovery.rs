@@ -122,8 +122,10 @@ async fn an_announced_identity_key_counts_after_a_day_is_one_quiet_line_and_must
     mike.mark_verified("sean").await.unwrap();
     let before = (sean.account().await.unwrap().person, mike.safety_number("sean").await.unwrap());
     let words = sean.recovery_key().await.unwrap();
-    let (_, outcome) = sean.rotate_identity(PATIENCE).await.unwrap();
+    let (ready, outcome) = sean.rotate_identity(PATIENCE).await.unwrap();
     assert_eq!(outcome, Outcome::Done);
+    let again = sean.rotate_identity(PATIENCE).await.unwrap();
+    assert_eq!(again, (ready, Outcome::Done), "announced once");
     stage.clock.minutes(23 * 60);
     sync(&sean).await;
     assert_eq!(sean.recovery_key().await.unwrap(), words, "not before a day is over");

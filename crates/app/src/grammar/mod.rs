@@ -214,7 +214,7 @@ pub(crate) enum AccountCommand {
         /// Your relay's address
         #[arg(long, env = "CONCLAVE_RELAY", value_name = "URL")]
         relay: Option<String>,
-        /// A device of yours that is not lost, by its id; may be given again
+        /// A linked device of yours that is not lost, by its id (the first one is always replaced); may be given again
         #[arg(long, value_name = "DEVICE")]
         keep: Vec<String>,
     },

@@ -184,6 +184,11 @@ fn publishing(tx: &Tx, have: Stock, relay: [u8; 32], hello: &v1::Hello) -> Resul
     };
     let veto = tx.number(Fact::VetoWanted)? > 0;
     if !newer && !untold && !veto && next.is_none() && keys.is_none() {
+        // What was wished for is known to the relay already; unsaid, it would be looked for again and again.
+        let devices = tx.number(Fact::DevicesWanted)?;
+        if devices > tx.number(Fact::DevicesTold)? {
+            tx.set_number(Fact::DevicesTold, devices)?;
+        }
         return Ok(None);
     }
     // Only the first device signs lists, and knows of whom they speak.

@@ -86,8 +86,8 @@ pub(crate) fn grades_in(tx: &Tx, group: &Group) -> Result<BTreeMap<PersonId, Gra
     Ok(grades(&others, &met, &attested))
 }
 
-/// Who keeps this person from speaking in a group: the unchecked, where its policy is *verified only*. Everywhere else this
-/// costs nothing that grows with the group.
+/// Who keeps this person from speaking in a group: the unchecked, where its policy is *verified only*. Everywhere else
+/// no member is loaded for it.
 pub(crate) fn unchecked(tx: &Tx, id: &GroupId) -> Result<Vec<PersonId>> {
     if !tx.protocol(|cx| Group::policy_of(id, cx))?.verified_only {
         return Ok(Vec::new());

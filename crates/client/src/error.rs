@@ -317,6 +317,7 @@ fn misuse_code(misuse: &Misuse) -> &'static str {
         Misuse::KeysUnderWay => "keys_under_way",
         Misuse::BadRecoveryKey => "bad_recovery_key",
         Misuse::NoCall => "no_call",
+        Misuse::NotProposed => "not_proposed",
         Misuse::SchemeUnavailable => "scheme_unavailable",
         _ => "refused",
     }

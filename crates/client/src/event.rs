@@ -51,6 +51,21 @@ pub enum Event {
         /// The epoch since.
         epoch: u64,
     },
+    /// Somebody is to be added, and the group's policy wants others to agree, or gives time to object.
+    Proposed {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Who proposes it.
+        by: String,
+        /// Whom, as a handle.
+        who: String,
+        /// Why; empty: nothing was said.
+        reason: String,
+        /// How many more have to endorse it.
+        missing: usize,
+    },
     /// Somebody asked to leave; whoever speaks next takes them out.
     Leaving {
         /// The group's id.
@@ -251,6 +266,9 @@ impl fmt::Display for Event {
             Self::Changed { conversation, by, what, epoch, .. } => {
                 write!(f, "{conversation}: {by} {what} (epoch {epoch})")
             }
+            Self::Proposed { conversation, by, who, reason, missing, .. } => {
+                proposed(f, conversation, (by, who), reason, *missing)
+            }
             Self::Leaving { conversation, who, .. } => write!(f, "{conversation}: {who} leaves"),
             Self::Removed { conversation, by, .. } => {
                 write!(f, "{conversation}: {by} removed you; what was said stays readable here")
@@ -331,6 +349,24 @@ fn overdue(f: &mut fmt::Formatter<'_>, conversation: &str, who: &str, cause: Lat
             "{conversation}: a device of {who} speaks without having brought fresh secrets in time: its clock is \
              wrong, its heal was given up, or somebody else has its keys; ask them"
         ),
+    }
+}
+
+fn proposed(
+    f: &mut fmt::Formatter<'_>,
+    conversation: &str,
+    (by, who): (&str, &str),
+    reason: &str,
+    missing: usize,
+) -> fmt::Result {
+    write!(f, "{conversation}: {by} wants to add {who}")?;
+    if !reason.is_empty() {
+        write!(f, " ({reason})")?;
+    }
+    match missing {
+        0 => f.write_str("; object with `group object`"),
+        1 => f.write_str("; it needs one more: `group endorse`, or `group object`"),
+        _ => write!(f, "; it needs {missing} more: `group endorse`, or `group object`"),
     }
 }
 

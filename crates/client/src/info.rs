@@ -64,12 +64,33 @@ pub struct GroupInfo {
     pub state: String,
     /// Whether nobody speaks while a member is unchecked by them.
     pub verified_only: bool,
+    /// Who may do what, in words.
+    pub policy: String,
+    /// Who is to be added.
+    pub proposed: Vec<ProposedInfo>,
     /// Until when, at worst, somebody who has copied one device's keys reads what is said: the latest `exposed_until` of
     /// a device, in milliseconds since 1970. `None`: one of them is overdue, and there is no bound until it is heard of
     /// or taken out; or this account is not in the group.
     pub exposed_until: Option<i64>,
     /// Everybody in it.
     pub members: Vec<MemberInfo>,
+}
+
+/// Somebody who is to be added to a group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProposedInfo {
+    /// `name@host[:port]`.
+    pub handle: String,
+    /// The person's id, 64 hex digits.
+    pub person: String,
+    /// Why; empty: nothing was said.
+    pub reason: String,
+    /// Who proposed it.
+    pub by: String,
+    /// Who agreed.
+    pub endorsers: Vec<String>,
+    /// How many more have to.
+    pub missing: usize,
 }
 
 /// A member of a group.

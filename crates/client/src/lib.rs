@@ -21,14 +21,15 @@ mod who;
 
 pub use client::{Client, Events, Follow, audit_file, exists, read_link};
 pub use clock::{Clock, SystemClock};
-pub use conclave_protocol::group::{Role, Scheme};
+pub use conclave_protocol::group::{Endorsers, Policy, Right, Role, Scheme};
 pub use conclave_protocol::{MessageId, Timestamp};
 pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine};
 pub use error::{ClientError, ExitClass};
 pub use event::{Event, LateHeal};
 pub use info::{
     AccountInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GroupHeal, GroupInfo, HealInfo,
-    HealReport, InviteOptions, MemberInfo, Message, Outcome, ReadOptions, RequestInfo, SyncReport, Ticket,
+    HealReport, InviteOptions, MemberInfo, Message, Outcome, ProposedInfo, ReadOptions, RequestInfo,
+    SyncReport, Ticket,
 };
 pub use store::census::{Census, Keys, People};
 pub use store::{backup, restore};

@@ -146,13 +146,13 @@ pub struct MembershipInfo {
     /// The id of who signed it.
     pub by_person: String,
     /// `added`, `removed`, `left`, `renamed`, `role`, `policy`, `device-added`, `device-removed`, `new-keys`, `new-identity`,
-    /// `recovered`, `away` or `rejoined`; `founded` or `joined` where this device's knowledge begins.
+    /// `recovered`, `away`, `rejoined`, `proposed`, `endorsed` or `objected`; `founded` or `joined` where this device's knowledge begins.
     pub kind: String,
     /// To whom.
     pub who: Option<String>,
     /// Their id.
     pub person: Option<String>,
-    /// A new name or role; for the beginning, who was in.
+    /// A new name, role or policy, or a reason; for the beginning, who was in.
     pub detail: String,
     /// The hash of the commit, 64 hex digits.
     pub commit: String,

@@ -3,8 +3,16 @@
 
 mod common;
 
+use common::years::{Moved, Years};
 use common::{PATIENCE, Stage, copy, done, say, sync, texts, trip};
-use conclave_client::{Client, Event, Scheme};
+use conclave_client::{Client, Endorsers, Event, Policy, Scheme};
+use std::num::NonZeroU8;
+
+async fn round(people: &[&Client]) {
+    for one in people {
+        sync(one).await;
+    }
+}
 
 async fn befriend(stage: &Stage, names: &[&str]) -> Vec<Client> {
     let mut people = Vec::new();
@@ -201,4 +209,59 @@ async fn a_lost_phone_without_a_relay_heals_later() {
     sync(&sean).await;
     sync(&mike).await;
     assert_eq!(mike.group_info("Trip").await.unwrap().epoch, before + 1);
+}
+
+#[tokio::test]
+async fn who_is_proposed_waits_for_the_others_and_haste_is_named() {
+    let years = Years::begin().await;
+    let fast = Moved::default();
+    let people =
+        [years.person("mike").await, years.person_with("sean", &fast).await, years.person("steve").await];
+    trip(&people, Scheme::SenderKeys).await;
+    let [mike, sean, steve] = people;
+    let dave = years.person("dave").await;
+    for one in [&mike, &sean] {
+        one.add_contact("dave").await.unwrap();
+        dave.add_contact(&one.account().await.unwrap().handle).await.unwrap();
+    }
+    let endorsers = NonZeroU8::new(1).map(|count| Endorsers { count, above: 2 });
+    let policy = mike.policy("Trip").await.unwrap();
+    done(mike.set_policy("Trip", Policy { endorsers, cooling_off: 30, ..policy }, PATIENCE).await);
+    sync(&sean).await;
+    done(sean.add_for("Trip", &["dave"], "he has the car", PATIENCE).await);
+    let proposed = &sean.group_info("Trip").await.unwrap().proposed;
+    assert_eq!((proposed.len(), proposed[0].missing, &*proposed[0].reason), (1, 1, "he has the car"));
+    let told = sync(&steve).await;
+    let asked = told.iter().find(|event| matches!(event, Event::Proposed { missing: 1, .. }));
+    assert!(asked.unwrap().to_string().contains("(he has the car); it needs one more"), "{told:?}");
+    done(steve.endorse("Trip", "dave", PATIENCE).await);
+    [&years.clock, &fast].iter().for_each(|clock| clock.minutes(20));
+    round(&[&mike, &sean, &steve, &dave]).await;
+    assert_eq!(mike.group_info("Trip").await.unwrap().members.len(), 3, "everybody can object still");
+    [&years.clock, &fast].iter().for_each(|clock| clock.minutes(20));
+    round(&[&sean, &steve, &dave, &mike]).await;
+    let told = sync(&mike).await;
+    assert_eq!(mike.group_info("Trip").await.unwrap().members.len(), 4, "{told:?}");
+    say(&dave, "Trip", "thank you").await;
+    let history = mike.membership("Trip").await.unwrap();
+    let kinds: Vec<&str> = history.iter().map(|what| &*what.kind).collect();
+    assert!(kinds.ends_with(&["policy", "proposed", "endorsed", "added"]), "{kinds:?}");
+    // An objection ends it; the proposer can take it back as well.
+    done(mike.remove("Trip", &["dave"], PATIENCE).await);
+    round(&[&sean, &steve, &dave]).await;
+    done(sean.add("Trip", &["dave"], PATIENCE).await);
+    sync(&mike).await;
+    done(mike.object("Trip", "dave", PATIENCE).await);
+    sync(&sean).await;
+    assert!(sean.group_info("Trip").await.unwrap().proposed.is_empty());
+    assert_eq!(sean.endorse("Trip", "dave", PATIENCE).await.err().unwrap().code(), "not_proposed");
+    // Somebody's clock is ahead: to everybody else it is haste.
+    done(sean.add("Trip", &["dave"], PATIENCE).await);
+    sync(&steve).await;
+    done(steve.endorse("Trip", "dave", PATIENCE).await);
+    fast.minutes(45);
+    round(&[&sean, &sean]).await;
+    let told = sync(&mike).await;
+    let named = told.iter().any(|event| event.to_string().contains("before the time to object was over"));
+    assert!(named, "{told:?}");
 }

@@ -140,6 +140,9 @@ pub enum Misuse {
     /// The last administrator must name a successor before leaving.
     #[error("you are the last administrator; make somebody else one first")]
     LastAdministrator,
+    /// Nobody has proposed this person.
+    #[error("nobody has proposed this person")]
+    NotProposed,
     /// A session needs a prekey bundle first.
     #[error("no session and no prekey bundle for a device")]
     BundleNeeded,
@@ -192,6 +195,7 @@ impl Misuse {
         Self::NotAMember,
         Self::NotAllowed,
         Self::LastAdministrator,
+        Self::NotProposed,
         Self::BundleNeeded,
         Self::JoinKeyNeeded,
         Self::PostPending,

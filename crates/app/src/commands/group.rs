@@ -7,7 +7,7 @@ use crate::grammar::{GroupCommand, RoleName, SchemeName};
 use crate::output;
 use crate::settings::Settings;
 
-use super::{audit, session, verification};
+use super::{audit, policy, session, verification};
 
 /// Make groups, change who is in, show them.
 pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<(), Failure> {
@@ -15,13 +15,16 @@ pub(crate) async fn run(command: GroupCommand, settings: &Settings) -> Result<()
     let wait = settings.timeout;
     match command {
         GroupCommand::New { group, scheme } => create(&client, &group, scheme, settings).await,
-        GroupCommand::Add { group, who } => done(client.add(&group, &who, wait).await?),
+        GroupCommand::Add { group, who, reason } => {
+            done(client.add_for(&group, &who, &reason, wait).await?)?;
+            policy::proposed(&client.group_info(&group).await?, settings)
+        }
+        GroupCommand::Endorse { group, who } => done(client.endorse(&group, &who, wait).await?),
+        GroupCommand::Object { group, who } => done(client.object(&group, &who, wait).await?),
         GroupCommand::Remove { group, who } => done(client.remove(&group, &who, wait).await?),
         GroupCommand::Leave { group } => done(client.leave(&group, wait).await?),
         GroupCommand::Rename { group, name } => done(client.rename(&group, &name, wait).await?),
-        GroupCommand::Policy { group, verified_only } => {
-            done(client.set_verified_only(&group, verified_only == "on", wait).await?)
-        }
+        GroupCommand::Policy(changes) => policy::run(&client, &changes, settings).await,
         GroupCommand::Heal { group } => done(client.heal(&group, wait).await?),
         GroupCommand::Role { group, who, role } => {
             done(client.set_role(&group, &who, role_of(role), wait).await?)
@@ -84,9 +87,10 @@ fn info(group: &GroupInfo, settings: &Settings) -> Result<(), Failure> {
             output::line(&format!("    {}", healed(heal)))?;
         }
     }
-    if group.verified_only {
-        output::line("  for verified members only: nobody speaks while somebody is unchecked by them")?;
+    if !group.policy.is_empty() {
+        output::line(&format!("  {}", group.policy))?;
     }
+    policy::lines(group)?;
     if group.state != "member" {
         return Ok(());
     }
@@ -132,7 +136,7 @@ fn role_of(role: RoleName) -> Role {
     }
 }
 
-fn done(outcome: Outcome) -> Result<(), Failure> {
+pub(super) fn done(outcome: Outcome) -> Result<(), Failure> {
     match outcome {
         Outcome::Done => Ok(()),
         Outcome::Queued => Err(Failure::queued("the change")),

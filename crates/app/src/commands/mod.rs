@@ -14,6 +14,7 @@ mod group;
 mod heal;
 mod invite;
 mod message;
+mod policy;
 mod read;
 mod relay;
 mod request;

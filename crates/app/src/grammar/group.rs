@@ -1,6 +1,6 @@
 //! What `conclave group` takes.
 
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 /// `conclave group …`
 #[derive(Debug, Subcommand)]
@@ -20,6 +20,23 @@ pub(crate) enum GroupCommand {
         /// Whom to add
         #[arg(required = true)]
         who: Vec<String>,
+        /// Why: shown to everybody, and signed
+        #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+        reason: String,
+    },
+    /// Agree that somebody who is proposed be added
+    Endorse {
+        /// Name or id
+        group: String,
+        /// Who is proposed
+        who: String,
+    },
+    /// Object to somebody who is proposed, or take an own proposal back
+    Object {
+        /// Name or id
+        group: String,
+        /// Who is proposed
+        who: String,
     },
     /// Remove people; they can read nothing from then on
     Remove {
@@ -81,14 +98,11 @@ pub(crate) enum GroupCommand {
         #[arg(long, value_name = "FILE")]
         export: Option<std::path::PathBuf>,
     },
-    /// Say whether anybody speaks while a member is unchecked by them
-    Policy {
-        /// Name or id
-        group: String,
-        /// `on`: nobody does
-        #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
-        verified_only: String,
-    },
+    /// Who may do what; say so anew
+    #[command(
+        after_help = "Example:\n  conclave group policy Trip --endorsers 1 --above 10     from the 11th person on, a second member agrees to each\n  conclave group policy Trip --cooling-off 10             everybody has ten minutes to object to somebody new"
+    )]
+    Policy(PolicyChanges),
     /// Give a group another name, for everybody in it
     Rename {
         /// Name or id
@@ -110,6 +124,43 @@ pub(crate) enum GroupCommand {
         /// The new role
         role: RoleName,
     },
+}
+
+/// What of a group's policy is to be another.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyChanges {
+    /// Name or id
+    pub(crate) group: String,
+    /// Who may add people, and endorse those who are proposed
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) add: Option<RightName>,
+    /// Who may remove people, and object to those who are proposed
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) remove: Option<RightName>,
+    /// Who may rename the group
+    #[arg(long, value_enum, value_name = "WHO")]
+    pub(crate) rename: Option<RightName>,
+    /// How many members beside the one who adds must agree; 0: none
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) endorsers: Option<u8>,
+    /// They must in a group of more people than this
+    #[arg(long, value_name = "PEOPLE", requires = "endorsers")]
+    pub(crate) above: Option<u16>,
+    /// How long everybody can object before somebody new gets keys, in minutes; 0: not at all
+    #[arg(long, value_name = "MINUTES")]
+    pub(crate) cooling_off: Option<u16>,
+    /// `on`: nobody speaks while a member is unchecked by them
+    #[arg(long, value_name = "on|off", value_parser = ["on", "off"])]
+    pub(crate) verified_only: Option<String>,
+}
+
+/// To whom a right is granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RightName {
+    /// Everybody
+    Members,
+    /// Administrators
+    Administrators,
 }
 
 /// The schemes a group can be made with.

@@ -4,7 +4,7 @@
 mod group;
 mod relay;
 
-pub(crate) use group::{GroupCommand, RoleName, SchemeName};
+pub(crate) use group::{GroupCommand, PolicyChanges, RightName, RoleName, SchemeName};
 pub(crate) use relay::{RegistrationMode, RelayArgs, RelayCommand, TlsMode};
 
 use clap::{Args, Parser, Subcommand};
@@ -394,7 +394,12 @@ mod tests {
             "conclave --data DIR group code GROUP --json",
             "conclave --data DIR group moment GROUP --json",
             "conclave --data DIR group verify GROUP --json",
+            "conclave --data DIR group add GROUP WHO WHO --reason TEXT",
+            "conclave --data DIR group endorse GROUP WHO",
+            "conclave --data DIR group object GROUP WHO",
             "conclave --data DIR group policy GROUP --verified-only on",
+            "conclave --data DIR group policy GROUP --endorsers 1 --above 10 --cooling-off 10 --add members",
+            "conclave --data DIR group policy GROUP --json",
             "conclave --data DIR group sas GROUP --json",
             "conclave --data DIR group sas GROUP --with WHO WHO --timeout 60",
             "conclave --data DIR group sas GROUP --confirm",

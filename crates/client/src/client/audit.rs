@@ -113,6 +113,10 @@ fn reader(one: &AuditPerson) -> Reader {
 fn words(change: &Happened) -> String {
     match change {
         Happened::Added(person) => format!("added {person}"),
+        Happened::AddedFor(person, reason) => format!("added {person}: {reason}"),
+        Happened::Proposed(person, ..) => format!("proposed {person}"),
+        Happened::Endorsed(person) => format!("endorsed {person}"),
+        Happened::Objected(person) => format!("objected to {person}"),
         Happened::Removed(person) => format!("removed {person}"),
         Happened::Left(person) => format!("took out {person}, who left"),
         Happened::Renamed(_) => "renamed the group".to_owned(),

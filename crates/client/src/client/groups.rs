@@ -41,8 +41,23 @@ impl Client {
     /// Adds people. Those who are no contacts are looked up.
     ///
     /// # Errors
-    /// `UnknownTarget`, `UnknownPerson`, `AlreadyMember`, `GivenUp` with the reason.
+    /// As [`Client::add_for`].
     pub async fn add(&self, group: &str, who: &[impl AsRef<str>], wait: Duration) -> Result<Outcome> {
+        self.add_for(group, who, "", wait).await
+    }
+
+    /// Adds people, for a reason that everybody is shown; under a policy that asks for endorsers or gives time to object,
+    /// proposes them, or endorses whom somebody else has proposed. [`GroupInfo::proposed`] has those who are not in yet.
+    ///
+    /// # Errors
+    /// `UnknownTarget`, `UnknownPerson`, `AlreadyMember`, `TooLong` above 256 bytes of reason, `GivenUp` with the reason.
+    pub async fn add_for(
+        &self,
+        group: &str,
+        who: &[impl AsRef<str>],
+        reason: &str,
+        wait: Duration,
+    ) -> Result<Outcome> {
         let id = self.group_id(group).await?;
         let (mut people, mut known) = (Vec::new(), self.members(id).await?);
         for one in who {
@@ -60,11 +75,11 @@ impl Client {
         if known.len() > offered {
             return Err(Misuse::GroupFull(offered).into());
         }
-        let shares = shares(people).into_iter().map(Intent::Add).collect();
-        self.change_all(id, shares, wait).await
+        let shares = shares(people).into_iter().map(|share| Intent::add(share, reason));
+        self.change_all(id, shares.collect::<Result<_, _>>()?, wait).await
     }
 
-    /// Removes people.
+    /// Removes people, and with them whomever they add before the removal gets through.
     ///
     /// # Errors
     /// `UnknownTarget`, `NotAMember`, `GivenUp` with the reason.
@@ -74,7 +89,8 @@ impl Client {
         for one in who {
             people.push(self.member(id, one.as_ref()).await?);
         }
-        self.change(id, Intent::Remove(people), wait).await
+        let epoch = self.store.view(move |tx| tx.protocol(|cx| Ok(Group::load(&id, cx)?.epoch()))).await?;
+        self.change(id, Intent::RemoveSince(people, epoch), wait).await
     }
 
     /// Leaves a group. What was said stays.
@@ -230,6 +246,8 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
             direct: conversation.direct.is_some(),
             state: conversation.state.as_str().to_owned(),
             verified_only: false,
+            policy: String::new(),
+            proposed: Vec::new(),
             exposed_until: None,
             members: Vec::new(),
         });
@@ -275,6 +293,8 @@ fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
         direct: conversation.direct.is_some(),
         state: conversation.state.as_str().to_owned(),
         verified_only: group.policy().verified_only,
+        policy: crate::engine::policy_words(&group.policy()),
+        proposed: super::policies::proposed(tx, &group)?,
         exposed_until: until.filter(|_| member_now).and_then(|until| until.into_iter().max()),
         members: group.people().map(member).collect(),
     })

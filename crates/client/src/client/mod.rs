@@ -9,6 +9,7 @@ mod groups;
 mod healing;
 mod links;
 mod messages;
+mod policies;
 mod recovery;
 mod requests;
 mod streams;

@@ -7,7 +7,7 @@ use crate::store::Tx;
 use crate::store::membership::Membership;
 use crate::who::{CallInfo, CodeInfo, GradeInfo, GroupGrades, MembershipInfo};
 use crate::{ClientError, Result};
-use conclave_protocol::group::{Call, Group, Intent, Policy};
+use conclave_protocol::group::{Call, Group};
 use conclave_protocol::identity::{Account, Grade};
 use conclave_protocol::{GroupId, Misuse, PersonId};
 use std::time::Duration;
@@ -129,21 +129,6 @@ impl Client {
                 crate::engine::met(tx, &met)
             })
             .await
-    }
-
-    /// Says that nobody speaks in the group while a member is unchecked by them, or no longer.
-    ///
-    /// # Errors
-    /// `UnknownTarget`, `NotInGroup`, `GivenUp` with the reason.
-    pub async fn set_verified_only(
-        &self,
-        group: &str,
-        verified_only: bool,
-        wait: Duration,
-    ) -> Result<Outcome> {
-        let id = self.group_id(group).await?;
-        let policy = self.store.view(move |tx| Ok(load(tx, &id)?.policy())).await?;
-        self.change(id, Intent::SetPolicy(Policy { verified_only, ..policy }), wait).await
     }
 
     /// What happened to the group's membership since this device is in it, oldest first.

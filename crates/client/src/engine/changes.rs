@@ -28,6 +28,7 @@ pub(super) fn take_over(
         match change {
             Happened::Renamed(title) => tx.rename_conversation(group.id(), title)?,
             Happened::Added(_)
+            | Happened::AddedFor(..)
             | Happened::DeviceAdded(_)
             | Happened::DeviceRemoved(_)
             | Happened::NewKeys(_)
@@ -39,18 +40,25 @@ pub(super) fn take_over(
     let came: Vec<PersonId> = changes
         .iter()
         .filter_map(|change| match change {
-            Happened::Added(person) => Some(*person),
+            Happened::Added(person) | Happened::AddedFor(person, _) => Some(*person),
             _ => None,
         })
         .collect();
     if !came.is_empty() {
         super::trust::greet(tx, group, &came)?;
     }
+    super::proposals::admit_in_time(tx, group)?;
     let (Some(by_whom), Some(conversation)) = (by, tx.conversation(group.id())?) else { return Ok(()) };
     let by = shown(tx, &by_whom)?;
     for change in changes {
-        let Some(what) = words(tx, group.id(), by_whom, change)? else { continue };
         let (id, conversation) = named(&conversation);
+        if let Happened::Proposed(person, handle, reason) = change {
+            let missing = super::proposals::missing(group, person);
+            let (who, reason) = (handle.to_string(), reason.clone());
+            tx.tell(&Event::Proposed { id, conversation, by: by.clone(), who, reason, missing })?;
+            continue;
+        }
+        let Some(what) = words(tx, group, (by_whom, at), change)? else { continue };
         tx.tell(&Event::Changed { id, conversation, by: by.clone(), what, epoch: group.epoch() })?;
     }
     Ok(())
@@ -60,6 +68,10 @@ pub(super) fn take_over(
 fn kept(group: &Group, change: &Happened) -> Option<(&'static str, Option<PersonId>, String)> {
     let (kind, person) = match change {
         Happened::Added(person) => ("added", *person),
+        Happened::AddedFor(person, reason) => return Some(("added", Some(*person), reason.clone())),
+        Happened::Proposed(person, _, reason) => return Some(("proposed", Some(*person), reason.clone())),
+        Happened::Endorsed(person) => ("endorsed", *person),
+        Happened::Objected(person) => ("objected", *person),
         Happened::Removed(person) => ("removed", *person),
         Happened::Left(person) => ("left", *person),
         Happened::Renamed(title) => return Some(("renamed", None, title.clone())),
@@ -68,8 +80,7 @@ fn kept(group: &Group, change: &Happened) -> Option<(&'static str, Option<Person
             return Some(("role", Some(*person), role.to_owned()));
         }
         Happened::Policy(policy) => {
-            let what = if policy.verified_only { "verified-only" } else { "anybody" };
-            return Some(("policy", None, what.to_owned()));
+            return Some(("policy", None, super::proposals::policy_words(policy)));
         }
         Happened::Healed(_) => return None,
         Happened::Rejoined(device) => return Some(("rejoined", group.owner(*device), device.to_string())),
@@ -110,9 +121,18 @@ pub(super) fn shown(tx: &Tx, person: &PersonId) -> Result<String> {
     Ok(tx.person(person)?.map_or_else(|| person.to_string(), |known| known.shown().to_owned()))
 }
 
-fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Option<String>> {
+fn words(tx: &Tx, group: &Group, (by, at): (PersonId, u64), change: &Happened) -> Result<Option<String>> {
     Ok(Some(match change {
-        Happened::Added(person) => format!("added {}", shown(tx, person)?),
+        Happened::Added(person) => {
+            format!("added {}{}", shown(tx, person)?, super::proposals::in_haste(tx, group, person, at)?)
+        }
+        Happened::AddedFor(person, reason) => format!("added {}: {reason}", shown(tx, person)?),
+        Happened::Endorsed(person) => {
+            format!("endorses that {} be added", super::proposals::proposed_name(tx, group, person)?)
+        }
+        Happened::Objected(person) => format!("objects to adding {}", shown(tx, person)?),
+        // An event of its own.
+        Happened::Proposed(..) => return Ok(None),
         Happened::Removed(person) => format!("removed {}", shown(tx, person)?),
         Happened::Left(person) => format!("took out {}, who left", shown(tx, person)?),
         Happened::Renamed(title) => format!("renamed the group to {title}"),
@@ -120,10 +140,7 @@ fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Op
             format!("made {} an administrator", shown(tx, person)?)
         }
         Happened::Role(person, Role::Member) => format!("made {} a plain member", shown(tx, person)?),
-        Happened::Policy(policy) if policy.verified_only => {
-            "made it a group for verified members only".to_owned()
-        }
-        Happened::Policy(_) => "lets members speak whom others have not checked".to_owned(),
+        Happened::Policy(policy) => format!("set the policy: {}", super::proposals::policy_words(policy)),
         Happened::Rejoined(_) => "let a device in again".to_owned(),
         Happened::DeviceAdded(person) if *person == by => "added a device".to_owned(),
         Happened::DeviceRemoved(person) if *person == by => "took away a device".to_owned(),
@@ -139,7 +156,7 @@ fn words(tx: &Tx, group: &GroupId, by: PersonId, change: &Happened) -> Result<Op
             "has a new identity key, signed by the one before".to_owned()
         }
         Happened::NewKeys(_) | Happened::NewIdentity(_) => return Ok(None),
-        Happened::Away(person, _) => put_away(tx, group, person)?,
+        Happened::Away(person, _) => put_away(tx, group.id(), person)?,
         Happened::Healed(_) => return Ok(None),
     }))
 }

@@ -117,8 +117,7 @@ impl Session<'_> {
     async fn seal(&mut self, wish: Wish) -> Result<Sealed> {
         let mut bundles = Bundles::default();
         let people = match &wish.what {
-            What::Change(Intent::Add(people)) => people.clone(),
-            What::Change(Intent::DevicesOf(person)) => vec![*person],
+            What::Change(intent) => intent.people().to_vec(),
             _ => Vec::new(),
         };
         if !people.is_empty() {

@@ -12,12 +12,23 @@ pub(super) fn is_fulfilled(what: &What, error: &ProtocolError) -> bool {
     matches!(
         (intent, error),
         (
-            Intent::Add(_) | Intent::Devices | Intent::DevicesOf(_) | Intent::SetPolicy(_),
+            Intent::Add(_)
+                | Intent::AddFor(..)
+                | Intent::Endorse(_)
+                | Intent::Devices
+                | Intent::DevicesOf(_)
+                | Intent::SetPolicy(_),
             ProtocolError::Misuse(Misuse::AlreadyMember)
         ) | (
-            Intent::Remove(_) | Intent::Settle | Intent::Readmit(_) | Intent::DevicesOf(_),
+            Intent::Remove(_)
+                | Intent::RemoveSince(..)
+                | Intent::Admit(_)
+                | Intent::Settle
+                | Intent::Readmit(_)
+                | Intent::DevicesOf(_),
             ProtocolError::Misuse(Misuse::NotAMember)
-        ) | (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack))
+        ) | (Intent::Object(_), ProtocolError::Misuse(Misuse::NotProposed))
+            | (Intent::Readmit(_), ProtocolError::Peer(PeerFault::RolledBack))
     )
 }
 

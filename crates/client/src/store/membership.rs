@@ -18,9 +18,9 @@ pub(crate) struct Membership {
     /// To whom.
     pub(crate) person: Option<PersonId>,
     /// `added`, `removed`, `left`, `renamed`, `role`, `device-added`, `device-removed`, `new-keys`, `new-identity`,
-    /// `recovered`, `away`, `rejoined`; `founded` or `joined` at the beginning.
+    /// `recovered`, `away`, `rejoined`, `proposed`, `endorsed`, `objected`; `founded` or `joined` at the beginning.
     pub(crate) kind: String,
-    /// A new name or role.
+    /// A new name, role or policy; a reason.
     pub(crate) detail: String,
     /// The commit's hash; for the beginning, that of the founding roster or of the commit that let this device in.
     pub(crate) commit: Digest,

@@ -10,50 +10,20 @@ use super::seal::Sealer;
 use super::send::sorted;
 use super::welcome::{Welcome, Welcomes};
 use super::{
-    Bundles, Group, Inner, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role, SeatChange,
-    Slice,
+    Bundles, Group, Inner, Intent, Need, OutgoingLetter, Pending, PendingCommit, PendingWhat, Post, Role,
+    SeatChange, Slice,
 };
-use crate::codec::{self, VLBytes};
+use crate::codec;
 use crate::identity::Account;
 use crate::labels;
 use crate::primitives::kdf;
 use crate::primitives::secret::{Secret, SecretBytes, Seed};
 use crate::roster::{
-    Body, Change, Commit, Draft, Leaf, LeafSecrets, Member, Policy, RejoinRequest, Roster, SUITE, VERSION,
+    Body, Change, Commit, Draft, Leaf, LeafSecrets, Member, RejoinRequest, Roster, SUITE, VERSION,
 };
 use crate::vault::{Row, save};
 use crate::{Context, DeviceId, Digest, Misuse, PeerFault, PersonId, Result, SeatId};
 use std::collections::BTreeMap;
-use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
-
-/// Something that a person (or the client for them) wants of a group. It survives lost races: it is turned into a commit
-/// again at every new head until it is done.
-#[derive(Clone, Debug, TlsSize, TlsSerialize, TlsDeserializeBytes)]
-#[repr(u8)]
-pub enum Intent {
-    /// Add people.
-    Add(Vec<PersonId>) = 0,
-    /// Remove people.
-    Remove(Vec<PersonId>) = 1,
-    /// Leave.
-    Leave = 2,
-    /// Give the group a name (UTF-8).
-    Rename(VLBytes) = 3,
-    /// Give a person a role.
-    SetRole(PersonId, Role) = 4,
-    /// Bring in fresh secrets.
-    Heal = 5,
-    /// Commit the removal of those who asked to leave.
-    Settle = 6,
-    /// Let a device in again: the request from its letter.
-    Readmit(VLBytes) = 7,
-    /// Bring the own device list up to date: devices that are new come in, those that are gone are out.
-    Devices = 8,
-    /// Bring the devices of another member up to date, by the list in the bundles.
-    DevicesOf(PersonId) = 9,
-    /// Give the group another policy.
-    SetPolicy(Policy) = 10,
-}
 
 /// A commit taking shape.
 struct Plan {
@@ -74,8 +44,8 @@ impl Group {
     pub fn needs_for(&self, account: &Account, intent: &Intent, bundles: &Bundles) -> Result<Vec<Need>> {
         let mut needs = Vec::new();
         match intent {
-            Intent::Add(people) => {
-                for person in people.iter().filter(|person| self.roster.member(**person).is_none()) {
+            Intent::Add(people) | Intent::AddFor(people, _) | Intent::Admit(people) => {
+                for person in people.iter().filter(|person| self.adds_now(**person)) {
                     let (handle, list) = bundles.list(*person)?;
                     let devices = list.devices().iter().map(|listed| listed.device);
                     let need =
@@ -168,13 +138,12 @@ impl Group {
             false => Ok(()),
         };
         Ok(match intent {
-            Intent::Add(people) => {
-                let missing: Vec<_> = people.iter().filter(|person| !is_member(person)).collect();
-                let members = missing.into_iter().map(|person| newcomer(*person, bundles, cx));
-                let changes = members.map(|member| member.map(Change::Add)).collect::<Result<_>>()?;
-                nothing_left(&changes, Misuse::AlreadyMember)?;
-                changes
-            }
+            Intent::Add(people) => self.add_or_propose(account, people, &[][..].into(), bundles, cx)?,
+            Intent::AddFor(people, reason) => self.add_or_propose(account, people, reason, bundles, cx)?,
+            Intent::Admit(people) => self.admit(people, bundles, cx)?,
+            Intent::Endorse(person) => vec![self.endorse(account, *person)?],
+            Intent::Object(person) => vec![self.object(*person)?],
+            Intent::RemoveSince(people, epoch) => self.remove_since(account, people, *epoch, cx)?,
             Intent::Remove(people) => {
                 let changes: Vec<_> = people.iter().filter(is_member).copied().map(Change::Remove).collect();
                 nothing_left(&changes, Misuse::NotAMember)?;

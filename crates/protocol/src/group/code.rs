@@ -37,7 +37,7 @@ impl Group {
     pub fn code(&self) -> Result<Code> {
         let mut people: Vec<_> = self.people().map(|one| (one.person, *one.identity)).collect();
         people.sort();
-        let policy = self.roster.body().policy;
+        let policy = self.roster.body().rules.policy;
         let who = WhoIsIn { group: self.id, creation: self.state.creation, policy, people };
         let hash = kdf::hash(labels::GROUP_CODE, &[&codec::encode(&who)?]);
         Ok(Code::of(&stretched(hash.as_bytes(), ITERATIONS), 8))

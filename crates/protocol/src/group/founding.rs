@@ -4,7 +4,7 @@ use super::cipher::Moved;
 use super::epoch::Epoch;
 use super::{Group, Home, Scheme, State, Status};
 use crate::identity::Account;
-use crate::roster::{Leaf, MAX_NAME, Member, Policy, Role, Roster, RosterBody, SUITE, VERSION};
+use crate::roster::{Leaf, MAX_NAME, Member, Role, Roster, RosterBody, Rules, SUITE, VERSION};
 use crate::{Context, Digest, GroupId, Misuse, Result, SeatId};
 
 impl Group {
@@ -35,7 +35,7 @@ impl Group {
             direct: u8::from(direct),
             epoch: 0,
             name: name.as_bytes().into(),
-            policy: Policy::default(),
+            rules: Rules::default(),
             members: vec![founder],
         };
         let roster = Roster::verify(body)?;

@@ -20,6 +20,7 @@ pub(crate) mod fuzzing;
 mod healing;
 mod home;
 mod incarnation;
+mod intent;
 mod joining;
 mod knock;
 mod leave;
@@ -30,6 +31,7 @@ mod pairwise;
 mod pending;
 mod post;
 mod proof;
+mod proposing;
 mod received;
 mod rejoin;
 mod seal;
@@ -44,17 +46,17 @@ mod welcome;
 mod world;
 mod wraps;
 
-pub use crate::roster::{Policy, Right, Role};
+pub use crate::roster::{Endorsers, MAX_REASON, Policy, Right, Role};
 pub use apart::Blobs;
 pub use bundles::{Bundles, Need};
 pub use call::{Abort, Call, CallNews, CallStep};
-pub use change::Intent;
 pub use cipher::{Promise, Scheme};
 pub use code::Code;
 pub use devices::Lag;
 pub use healing::{AWAY_AFTER, Healed};
 pub use home::Home;
 pub use incarnation::Standing;
+pub use intent::Intent;
 pub use joining::{Joined, Joining};
 pub use knock::{TurnedAway, UnverifiedKnock, knock};
 pub use letter::{Invitation, Letter, open_letter};
@@ -63,6 +65,7 @@ pub use post::{Blob, Body, Entry, OutgoingLetter, Post, SeatChange, Slice};
 #[cfg(any(test, fuzzing))]
 pub(crate) use proof::audit_file;
 pub use proof::{AboutMessage, Audit, AuditPerson, AuditStep, audit};
+pub use proposing::Proposed;
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
 pub(crate) use tree::key_package;
 pub use tree::{BareTree, NodeKeys};
@@ -263,7 +266,7 @@ impl Group {
 
     /// Who may do what.
     pub fn policy(&self) -> Policy {
-        self.roster.body().policy
+        self.roster.body().rules.policy
     }
 
     /// The people, in roster order.

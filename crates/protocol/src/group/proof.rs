@@ -119,14 +119,17 @@ impl Group {
         if up_to.is_some_and(|epoch| epoch < base.roster.epoch) {
             return Err(crate::Misuse::NoSuchGroup.into());
         }
-        let mut steps = Vec::new();
-        for found in cx.vault.scan(&self.row(Row::ProofStep))? {
-            let step: Step = codec::decode_large(&found.value).map_err(|_| Error::CorruptStore)?;
-            if up_to.is_none_or(|epoch| step.commit.body.draft.epoch <= epoch) {
-                steps.push(step);
-            }
-        }
+        let mut steps = self.kept_steps(cx)?;
+        steps.retain(|step| up_to.is_none_or(|epoch| step.commit.body.draft.epoch <= epoch));
         codec::encode(&File { magic: MAGIC, message, base, steps })
+    }
+
+    /// The commits that were kept, in order.
+    pub(super) fn kept_steps(&self, cx: &Context) -> Result<Vec<Step>> {
+        let found = cx.vault.scan(&self.row(Row::ProofStep))?.into_iter();
+        let step =
+            |found: crate::vault::Found| codec::decode_large(&found.value).map_err(|_| Error::CorruptStore);
+        found.map(step).collect()
     }
 
     fn base(&self, by: Option<&Commit>) -> Base {

@@ -1,7 +1,8 @@
 //! What an entry of the log meant, told to the client.
 
+use crate::codec::VLBytes;
 use crate::content::Content;
-use crate::identity::DeviceList;
+use crate::identity::{DeviceList, Handle};
 use crate::roster::{Change, Commit, Policy, Role, Roster};
 use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
 
@@ -92,6 +93,14 @@ pub enum ViewCheck {
 pub enum Happened {
     /// A person came in.
     Added(PersonId),
+    /// A person came in, for a reason.
+    AddedFor(PersonId, String),
+    /// A person is proposed, found there, for a reason or none.
+    Proposed(PersonId, Handle, String),
+    /// That a person who is proposed come in is endorsed.
+    Endorsed(PersonId),
+    /// A person is proposed no more.
+    Objected(PersonId),
     /// A person was removed.
     Removed(PersonId),
     /// A person left.
@@ -126,9 +135,13 @@ pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
     let changes = draft.changes.iter().filter_map(|change| {
         Some(match change {
             Change::Add(member) => Happened::Added(member.person),
+            Change::AddFor(member, reason) => Happened::AddedFor(member.person, text(reason)),
+            Change::Propose(one) => Happened::Proposed(one.person, one.handle.clone(), text(&one.reason)),
+            Change::Endorse(person) => Happened::Endorsed(*person),
+            Change::Object(person) => Happened::Objected(*person),
             Change::Remove(person) => Happened::Removed(*person),
             Change::Leave(leave) => Happened::Left(leave.request.person),
-            Change::Rename(name) => Happened::Renamed(String::from_utf8_lossy(name.as_slice()).into_owned()),
+            Change::Rename(name) => Happened::Renamed(text(name)),
             Change::Role(person, role) => Happened::Role(*person, *role),
             Change::Policy(policy) => Happened::Policy(*policy),
             Change::Rejoin(rejoin, _) => Happened::Rejoined(rejoin.request.device),
@@ -141,6 +154,10 @@ pub(super) fn happened(commit: &Commit, roster: &Roster) -> Vec<Happened> {
     });
     let healed = draft.leaf.as_ref().map(|leaf| Happened::Healed(leaf.device));
     changes.chain(healed).collect()
+}
+
+fn text(bytes: &VLBytes) -> String {
+    String::from_utf8_lossy(bytes.as_slice()).into_owned()
 }
 
 /// What a list says beside the one known before: the most that can be told of it. One that was signed anew for its date

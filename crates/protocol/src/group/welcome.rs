@@ -199,9 +199,9 @@ impl Welcome {
         self.commit.verify_signature(&roster)?;
         let me = account.device_id();
         let added = draft.changes.iter().any(|change| match change {
-            Change::Add(member) => {
+            Change::Add(member) | Change::AddFor(member, _) => {
                 member.present().any(|leaf| leaf.device == *me)
-                    && self.roster.policy.add.granted_to(author.role)
+                    && self.roster.rules.policy.add.granted_to(author.role)
             }
             Change::Rejoin(rejoin, _) => rejoin.request.device == *me,
             // By a sibling, or whoever saw first that the person has this device.

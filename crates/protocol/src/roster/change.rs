@@ -1,5 +1,6 @@
 //! What a commit changes, and whether its author may.
 
+use super::proposal::{Proposed, check_reason, endorse};
 use super::{Leaf, LeafKeys, MAX_NAME, Member, Policy, Role, Roster, RosterBody};
 use crate::codec::{self, VLBytes};
 use crate::identity::{DeviceList, UnverifiedDeviceList};
@@ -29,6 +30,14 @@ pub(crate) enum Change {
     Devices(VLBytes, Vec<Leaf>) = 7,
     /// Another policy.
     Policy(Policy) = 8,
+    /// "Let this person be added": where the policy asks for endorsers or for time.
+    Propose(Proposed) = 9,
+    /// "I agree."
+    Endorse(PersonId) = 10,
+    /// "I object", or the proposer takes it back.
+    Object(PersonId) = 11,
+    /// A person with the first leaves, and why they are added.
+    AddFor(Member, VLBytes) = 12,
 }
 
 /// "Take me out", by a member.
@@ -72,12 +81,31 @@ impl Change {
         before: &Roster,
         next: &mut RosterBody,
     ) -> Result<()> {
-        let policy = before.body().policy;
+        let policy = before.body().rules.policy;
         let allowed = |granted: bool| if granted { Ok(()) } else { Err(PeerFault::NotAllowed) };
         match self {
             Self::Add(member) => {
                 allowed(policy.add.granted_to(author.role) && member.role == Role::Member)?;
-                add(member, next)
+                add(member, before, next)
+            }
+            Self::AddFor(member, reason) => {
+                allowed(policy.add.granted_to(author.role) && member.role == Role::Member)?;
+                check_reason(reason)?;
+                add(member, before, next)
+            }
+            Self::Propose(proposed) => {
+                allowed(policy.add.granted_to(author.role))?;
+                proposed.propose(author.person, next)
+            }
+            Self::Endorse(person) => {
+                allowed(policy.add.granted_to(author.role))?;
+                endorse(*person, author, next)
+            }
+            Self::Object(person) => {
+                let proposal = next.rules.proposal(*person).ok_or(PeerFault::RosterMismatch)?;
+                allowed(proposal.by == author.person || policy.remove.granted_to(author.role))?;
+                next.rules.drop(*person);
+                Ok(())
             }
             Self::Remove(person) => {
                 allowed(policy.remove.granted_to(author.role) && *person != author.person)?;
@@ -115,10 +143,18 @@ impl Change {
             }
             Self::Policy(policy) => {
                 allowed(author.role == Role::Administrator)?;
-                next.policy = *policy;
+                next.rules.policy = *policy;
                 Ok(())
             }
             Self::Devices(list, leaves) => devices(list, leaves, (author, from), before, next),
+        }
+    }
+
+    /// Who comes in by this.
+    pub(crate) fn added(&self) -> Option<PersonId> {
+        match self {
+            Self::Add(member) | Self::AddFor(member, _) => Some(member.person),
+            _ => None,
         }
     }
 
@@ -142,7 +178,7 @@ impl Change {
     }
 }
 
-fn add(member: &Member, next: &mut RosterBody) -> Result<()> {
+fn add(member: &Member, before: &Roster, next: &mut RosterBody) -> Result<()> {
     let list = UnverifiedDeviceList::read(member.list.as_slice())?.verify()?;
     if member.leaves.is_empty() || next.members.iter().any(|other| other.person == member.person) {
         return Err(PeerFault::RosterMismatch.into());
@@ -152,6 +188,11 @@ fn add(member: &Member, next: &mut RosterBody) -> Result<()> {
         let LeafKeys::Joined(_) = &leaf.keys else { return Err(PeerFault::NotAllowed.into()) };
         leaf.verify(&next.group, &device)?;
     }
+    // Who is proposed is so since an earlier commit, so that all have seen it.
+    if !before.body().rules.admits(member.person, next.members.len()) {
+        return Err(PeerFault::NotAllowed.into());
+    }
+    next.rules.drop(member.person);
     next.members.push(member.clone());
     Ok(())
 }
@@ -189,6 +230,7 @@ fn devices(
 fn remove(person: PersonId, next: &mut RosterBody) -> Result<()> {
     let before = next.members.len();
     next.members.retain(|member| member.person != person);
+    next.rules.forget(person);
     if next.members.len() == before { Err(PeerFault::RosterMismatch.into()) } else { Ok(()) }
 }
 

@@ -7,12 +7,15 @@ mod change;
 mod commit;
 mod leaf;
 mod policy;
+mod proposal;
 mod record;
 
 pub(crate) use change::{Change, LeaveRequest, RejoinRequest, SignedLeave, SignedRejoin};
 pub(crate) use commit::{Body, Commit, Draft, SUITE};
 pub(crate) use leaf::{Leaf, LeafKeys, LeafSecrets};
-pub use policy::{Policy, Right, Role};
+pub use policy::{Endorsers, Policy, Right, Role};
+pub use proposal::{MAX_PROPOSALS, MAX_REASON};
+pub(crate) use proposal::{Proposal, Proposed, Rules};
 #[cfg(any(test, fuzzing))]
 pub(crate) use record::Head as RosterHead;
 
@@ -48,7 +51,7 @@ pub(crate) struct RosterBody {
     pub(crate) direct: u8,
     pub(crate) epoch: u64,
     pub(crate) name: VLBytes,
-    pub(crate) policy: Policy,
+    pub(crate) rules: Rules,
     pub(crate) members: Vec<Member>,
 }
 
@@ -254,7 +257,9 @@ impl Roster {
         let shaped = self.body.name.as_slice().len() <= MAX_NAME
             && std::str::from_utf8(self.body.name.as_slice()).is_ok()
             && (self.body.direct == 0 || self.body.members.len() <= 2)
-            && all_differ(people)
+            && all_differ(people.clone())
+            && self.body.rules.proposals.iter().all(|proposal| well_proposed(proposal, &people))
+            && all_differ(self.body.rules.proposals.iter().map(|one| one.proposed.person).collect())
             && all_differ(devices)
             && all_differ(self.seats().collect());
         if shaped { Ok(()) } else { Err(PeerFault::RosterMismatch.into()) }
@@ -267,6 +272,17 @@ fn verified_list(member: &Member) -> Result<DeviceList> {
         return Err(PeerFault::WrongAddress.into());
     }
     Ok(list)
+}
+
+/// That it is by members and about nobody who is one.
+fn well_proposed(proposal: &Proposal, people: &[PersonId]) -> bool {
+    let reason = proposal.proposed.reason.as_slice();
+    people.contains(&proposal.by)
+        && !people.contains(&proposal.proposed.person)
+        && proposal.endorsers.iter().all(|one| people.contains(one) && *one != proposal.by)
+        && all_differ(proposal.endorsers.clone())
+        && reason.len() <= MAX_REASON
+        && std::str::from_utf8(reason).is_ok()
 }
 
 fn all_differ<T: Ord>(mut items: Vec<T>) -> bool {

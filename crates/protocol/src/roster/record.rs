@@ -1,6 +1,6 @@
 //! How a roster lies in the vault: a head, and a row for each member, so that a commit writes only what it changes.
 
-use super::{Member, Policy, Roster, RosterBody};
+use super::{Member, Policy, Roster, RosterBody, Rules};
 use crate::codec::VLBytes;
 use crate::vault::{Row, delete_all, key, load, save};
 use crate::{Context, Error, GroupId, PersonId, Result};
@@ -16,7 +16,7 @@ pub(crate) struct Head {
     direct: u8,
     epoch: u64,
     name: VLBytes,
-    policy: Policy,
+    rules: Rules,
     people: Vec<PersonId>,
 }
 
@@ -30,7 +30,7 @@ impl Roster {
         };
         let member = |person| load(cx.vault, &member_row(group, person))?.ok_or(Error::CorruptStore);
         let members = head.people.iter().map(member).collect::<Result<_>>()?;
-        let Head { version, suite, scheme, direct, epoch, name, policy, .. } = head;
+        let Head { version, suite, scheme, direct, epoch, name, rules, .. } = head;
         Self::stored(RosterBody {
             version,
             suite,
@@ -39,7 +39,7 @@ impl Roster {
             direct,
             epoch,
             name,
-            policy,
+            rules,
             members,
         })
     }
@@ -48,8 +48,8 @@ impl Roster {
     pub(crate) fn policy(group: &GroupId, cx: &Context) -> Result<Policy> {
         let head: Option<Head> = load(cx.vault, &key(Row::RosterHead, &[group.as_bytes()]))?;
         match head {
-            Some(head) => Ok(head.policy),
-            None => Ok(Self::load(group, cx)?.body().policy),
+            Some(head) => Ok(head.rules.policy),
+            None => Ok(Self::load(group, cx)?.body().rules.policy),
         }
     }
 
@@ -73,9 +73,9 @@ impl Roster {
             cx.vault.delete(&member_row(group, person))?;
         }
         let RosterBody { version, suite, scheme, direct, epoch, .. } = self.body;
-        let (name, policy) = (self.body.name.clone(), self.body.policy);
+        let (name, rules) = (self.body.name.clone(), self.body.rules.clone());
         let people = self.body.members.iter().map(|member| member.person).collect();
-        let head = Head { version, suite, scheme, direct, epoch, name, policy, people };
+        let head = Head { version, suite, scheme, direct, epoch, name, rules, people };
         save(cx.vault, &key(Row::RosterHead, &[group.as_bytes()]), &head)
     }
 

@@ -59,6 +59,11 @@ fn plain() -> Seeds {
         Intent::Heal,
         Intent::Settle,
         Intent::Readmit(b"request".as_slice().into()),
+        Intent::AddFor(vec![crate::PersonId([1; 32])], b"new here".as_slice().into()),
+        Intent::Endorse(crate::PersonId([1; 32])),
+        Intent::Object(crate::PersonId([1; 32])),
+        Intent::Admit(vec![crate::PersonId([1; 32])]),
+        Intent::RemoveSince(vec![crate::PersonId([1; 32])], 7),
     ];
     let begin = crate::group::CallStep::Begin(Digest([5; 32]), vec![crate::PersonId([1; 32])]);
     let begin = Content::Call(begin).encode().unwrap();

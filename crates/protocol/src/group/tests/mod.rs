@@ -10,6 +10,7 @@ mod healing;
 mod hostile;
 mod numbers;
 mod proof;
+mod proposing;
 mod restored;
 mod size;
 mod theft;

@@ -21,6 +21,8 @@ fn forms_have_the_numbers_of_the_page() {
         ("role", number(&Change::Role(person, Role::Member))),
         ("away", number(&Change::Away(DeviceId([1; 16])))),
         ("policy", number(&Change::Policy(Policy::default()))),
+        ("endorse", number(&Change::Endorse(person))),
+        ("object", number(&Change::Object(person))),
         ("devices", number(&Change::Devices(VLBytes::default(), Vec::new()))),
     ];
     for (name, number) in changes {

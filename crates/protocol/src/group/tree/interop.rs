@@ -7,7 +7,7 @@ use crate::identity::{Account, Handle, PeerDevice};
 use crate::primitives::foreign::{Foreign, ForeignSigner};
 use crate::primitives::secret::{Secret, Seed};
 use crate::primitives::sign::SigningKey;
-use crate::roster::{Leaf, LeafSecrets, Member, Policy, Role, Roster, RosterBody, SUITE, VERSION};
+use crate::roster::{Leaf, LeafSecrets, Member, Role, Roster, RosterBody, SUITE, VERSION};
 use crate::testing::Bench;
 use crate::{DeviceId, Digest, GroupId, SeatId, Timestamp};
 use mls_rs::MlsMessage;
@@ -371,7 +371,7 @@ fn roster(account: &Account, group: &GroupId, epoch: u64, leaves: Vec<Leaf>) -> 
         direct: 0,
         epoch,
         name: Vec::new().into(),
-        policy: Policy::default(),
+        rules: crate::roster::Rules::default(),
         members: vec![member],
     };
     Roster::stored(body).unwrap()

@@ -1,0 +1,89 @@
+//! Who is proposed in a group: that what is endorsed comes true in time, and that haste is told.
+
+use super::changes::shown;
+use crate::Result;
+use crate::store::Tx;
+use crate::store::outbox::What;
+use conclave_protocol::group::{Group, Intent, Policy, Right};
+use conclave_protocol::identity::Account;
+use conclave_protocol::{PersonId, Timestamp};
+
+/// How long the second in rank waits for the first to act, and so on.
+const RANK_DELAY: u64 = 2_000;
+const MINUTE: u64 = 60 * 1000;
+
+/// Whoever proposed or endorsed somebody lets them in once nothing but time is missing, and it is over.
+pub(super) fn admit_in_time(tx: &Tx, group: &Group) -> Result<()> {
+    let me = *tx.protocol(Account::load)?.person();
+    for proposed in group.proposed() {
+        let mine = proposed.by == me || proposed.endorsers.contains(&me);
+        if !mine || proposed.missing > 0 {
+            continue;
+        }
+        let since = proposed_at(tx, group, &proposed.person)?.unwrap_or(tx.now.0);
+        let due = Timestamp(since).plus(cooling_off(&group.policy()));
+        let due = due.plus(RANK_DELAY.saturating_mul(group.rank() as u64));
+        let admit = What::Change(Intent::Admit(vec![proposed.person]));
+        let waits = tx.wishes(group.id(), usize::MAX)?;
+        let same =
+            |what: &What| matches!(what, What::Change(Intent::Admit(them)) if them[..] == [proposed.person]);
+        if !waits.iter().any(|wish| same(&wish.what)) {
+            tx.wish_beyond(group.id(), &admit, due.0)?;
+        }
+    }
+    Ok(())
+}
+
+/// How many endorsements somebody who is proposed still needs.
+pub(super) fn missing(group: &Group, person: &PersonId) -> usize {
+    group.proposed().iter().find(|one| one.person == *person).map_or(0, |one| one.missing)
+}
+
+/// Whether somebody who was proposed came in before the time to object was over, in words.
+pub(super) fn in_haste(tx: &Tx, group: &Group, person: &PersonId, at: u64) -> Result<&'static str> {
+    let since = proposed_at(tx, group, person)?;
+    let early = since.is_some_and(|since| at < since.saturating_add(cooling_off(&group.policy())));
+    Ok(if early { " before the time to object was over" } else { "" })
+}
+
+/// What to call somebody who is proposed, and perhaps unknown here.
+pub(super) fn proposed_name(tx: &Tx, group: &Group, person: &PersonId) -> Result<String> {
+    let handle = group.proposed().into_iter().find(|one| one.person == *person).map(|one| one.handle);
+    match (tx.person(person)?, handle) {
+        (None, Some(handle)) => Ok(handle.to_string()),
+        _ => shown(tx, person),
+    }
+}
+
+/// A policy in words.
+pub(crate) fn policy_words(policy: &Policy) -> String {
+    let who = |right: Right| if right == Right::Members { "everybody" } else { "administrators" };
+    let mut words = format!("{} add, {} remove", who(policy.add), who(policy.remove));
+    if let Some(endorsers) = policy.endorsers {
+        let (count, above) = (endorsers.count, endorsers.above);
+        words.push_str(&format!("; {count} more endorse an addition above {above} people"));
+    }
+    if policy.cooling_off > 0 {
+        words.push_str(&format!("; {} minutes to object to an addition", policy.cooling_off));
+    }
+    words.push_str(match policy.verified_only {
+        true => "; verified members only",
+        false => "",
+    });
+    words
+}
+
+fn cooling_off(policy: &Policy) -> u64 {
+    u64::from(policy.cooling_off) * MINUTE
+}
+
+/// When somebody was proposed the last time, by the relay's clock.
+fn proposed_at(tx: &Tx, group: &Group, person: &PersonId) -> Result<Option<u64>> {
+    let known = tx.membership(group.id(), None)?;
+    let proposed = |one: &&_| is_proposal(one, person);
+    Ok(known.iter().rev().find(proposed).map(|one| one.at))
+}
+
+fn is_proposal(one: &crate::store::membership::Membership, person: &PersonId) -> bool {
+    one.kind == "proposed" && one.person == Some(*person)
+}

@@ -61,10 +61,10 @@ impl Intent {
     /// # Errors
     /// `TooLong` above [`MAX_REASON`] bytes.
     pub fn add(people: Vec<PersonId>, reason: &str) -> Result<Self> {
-        match reason.len() {
-            0 => Ok(Self::Add(people)),
-            ..=MAX_REASON => Ok(Self::AddFor(people, reason.as_bytes().into())),
-            _ => Err(Misuse::TooLong(MAX_REASON).into()),
+        if reason.len() > MAX_REASON {
+            return Err(Misuse::TooLong(MAX_REASON).into());
         }
+        let because = reason.as_bytes().into();
+        Ok(if reason.is_empty() { Self::Add(people) } else { Self::AddFor(people, because) })
     }
 }

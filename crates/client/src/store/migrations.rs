@@ -114,15 +114,61 @@ CREATE INDEX membership_of ON membership (grp, epoch);
 CREATE TABLE codes (grp BLOB PRIMARY KEY NOT NULL, code TEXT NOT NULL, epoch INTEGER NOT NULL);
 ";
 
+/// Version 5 knows what is loud, whose entries are in doubt, and what was told and heard of other logs.
+const TO_5: &str = "
+CREATE TABLE alarms (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    subject TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    proof BLOB,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL DEFAULT 1,
+    acknowledged INTEGER
+);
+CREATE UNIQUE INDEX alarms_open ON alarms (subject) WHERE acknowledged IS NULL;
+CREATE TABLE frozen (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL,
+    device BLOB NOT NULL,
+    person BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER,
+    signed BLOB
+);
+CREATE UNIQUE INDEX frozen_open ON frozen (grp, device) WHERE until IS NULL;
+CREATE TABLE views_told (
+    grp BLOB NOT NULL,
+    about BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    UNIQUE (grp, about)
+);
+CREATE TABLE views_heard (
+    about BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    via BLOB NOT NULL,
+    person BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (about, incarnation, entry, hash)
+);
+ALTER TABLE channels ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN entry INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE messages ADD COLUMN device BLOB;
+";
+
 /// Brings the database of a directory from `version` to this one's, inside the transaction `tx`.
 ///
 /// # Errors
 /// `StoreDamaged` for a version that never was; `Store` if there is no room for the copy.
 pub(super) fn migrate(tx: &Connection, version: u32, dir: &Path, key: &StoreKey) -> Result<()> {
     let steps: &[&str] = match version {
-        1 => &[TO_2, TO_3, TO_4],
-        2 => &[TO_3, TO_4],
-        3 => &[TO_4],
+        1 => &[TO_2, TO_3, TO_4, TO_5],
+        2 => &[TO_3, TO_4, TO_5],
+        3 => &[TO_4, TO_5],
+        4 => &[TO_5],
         _ => return Err(ClientError::StoreDamaged("its version never was".into())),
     };
     copy(&dir.join("store.db"), &dir.join(format!("store.db.version-{version}")), key)?;

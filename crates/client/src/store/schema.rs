@@ -88,7 +88,8 @@ CREATE TABLE conversations (
     read_up_to INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX conversations_direct ON conversations (direct) WHERE direct IS NOT NULL;
--- Where a group lives: relay and channel. `posts`: the number of the seat's last post known to be accepted.
+-- Where a group lives: relay and channel. `posts`: the number of the seat's last post known to be accepted. `behind`: the
+-- relay had more posts of it than this store knew of when it was attached.
 CREATE TABLE channels (
     grp BLOB PRIMARY KEY NOT NULL,
     relay BLOB NOT NULL,
@@ -99,7 +100,8 @@ CREATE TABLE channels (
     posts INTEGER NOT NULL DEFAULT 0,
     asked_at INTEGER NOT NULL DEFAULT 0,
     lost INTEGER NOT NULL DEFAULT 0,
-    open INTEGER NOT NULL DEFAULT 1
+    open INTEGER NOT NULL DEFAULT 1,
+    behind INTEGER NOT NULL DEFAULT 0
 );
 -- Seats offered by letters, not yet joined. `wanted`: an unknown inviter's group at a relay that one has nothing to do
 -- with is not even looked at before the person wants it.
@@ -115,7 +117,8 @@ CREATE TABLE invitations (
     token BLOB NOT NULL,
     claimed INTEGER NOT NULL DEFAULT 0
 );
--- What was said, in the order of the channels.
+-- What was said, in the order of the channels. `entry`, `device`: where in its log, and from which device; 0 and none for
+-- what another device told of the time before.
 CREATE TABLE messages (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     grp BLOB NOT NULL,
@@ -128,6 +131,8 @@ CREATE TABLE messages (
     received_at INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
     own INTEGER NOT NULL,
+    entry INTEGER NOT NULL DEFAULT 0,
+    device BLOB,
     UNIQUE (grp, id)
 );
 CREATE INDEX messages_in_order ON messages (grp, seq);
@@ -239,6 +244,49 @@ CREATE TABLE membership (
 CREATE INDEX membership_of ON membership (grp, epoch);
 -- The group code that was last shown, and the epoch it was of.
 CREATE TABLE codes (grp BLOB PRIMARY KEY NOT NULL, code TEXT NOT NULL, epoch INTEGER NOT NULL);
+-- What is loud: one banner for each cause and subject, counted until it is acknowledged. `proof`: what shows it to others.
+CREATE TABLE alarms (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    subject TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    proof BLOB,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    count INTEGER NOT NULL DEFAULT 1,
+    acknowledged INTEGER
+);
+CREATE UNIQUE INDEX alarms_open ON alarms (subject) WHERE acknowledged IS NULL;
+-- Devices of whose entries in a group it is in doubt who made them, from one entry on and up to another. `signed`: who says
+-- so; none: two messages under one key.
+CREATE TABLE frozen (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    grp BLOB NOT NULL,
+    device BLOB NOT NULL,
+    person BLOB NOT NULL,
+    since INTEGER NOT NULL,
+    until INTEGER,
+    signed BLOB
+);
+CREATE UNIQUE INDEX frozen_open ON frozen (grp, device) WHERE until IS NULL;
+-- What the members of a group were last told of another one's log.
+CREATE TABLE views_told (
+    grp BLOB NOT NULL,
+    about BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    UNIQUE (grp, about)
+);
+-- What somebody has seen of a log beyond what this device has. `via`: the group in which they said so.
+CREATE TABLE views_heard (
+    about BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    entry INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    via BLOB NOT NULL,
+    person BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (about, incarnation, entry, hash)
+);
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

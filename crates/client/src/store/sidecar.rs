@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// The version of the store that this program writes.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 /// 64 MiB.
 pub(crate) const MEMORY_KIB: u32 = 64 << 10;
 pub(crate) const PASSES: u32 = 3;

@@ -135,11 +135,11 @@ pub(crate) fn cheap_sidecar(home: &Path) {
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
     argon2.hash_password_into(PASSPHRASE.as_bytes(), &salt, &mut key).unwrap();
     let salt = hex::encode(salt);
-    let aad = format!("conclave store 4 argon2id {salt} {memory} {passes} 1");
+    let aad = format!("conclave store 5 argon2id {salt} {memory} {passes} 1");
     let payload = Payload { msg: &[9; 32], aad: aad.as_bytes() };
     let wrapped = ChaCha20Poly1305::new(&Key::from(key)).encrypt(&Nonce::default(), payload).unwrap();
     let json = serde_json::json!({
-        "version": 4,
+        "version": 5,
         "kdf": { "name": "argon2id", "salt": salt, "memory_kib": memory, "passes": passes, "lanes": 1 },
         "wrapped": hex::encode(wrapped),
     });

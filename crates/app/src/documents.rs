@@ -94,7 +94,7 @@ fn exits() -> [(Exit, &'static str); 5] {
     [
         (
             Exit::Refused,
-            "nothing was done, and trying again as it is will not help; of `doctor`: something needs attention",
+            "nothing was done, and trying again as it is will not help; of `doctor` and `alarms`: something needs attention",
         ),
         (Exit::Usage, "the command line or the environment is incomplete"),
         (Exit::Unreachable, "the relay could not be reached"),
@@ -108,6 +108,8 @@ fn own_codes() -> Vec<(&'static str, &'static str, Exit)> {
     let known = vec![
         ("usage", "the command line, the environment or `conclave.toml` is incomplete or wrong", Exit::Usage),
         ("queued", "it is stored here, and the relay did not take it in time", Exit::Queued),
+        ("alarms", "an alarm waits to be acknowledged", Exit::Refused),
+        ("no_proof", "an alarm has nothing to be shown to others", Exit::Refused),
         ("passphrase_mismatch", "the new passphrase was typed in two ways; nothing was made", Exit::Refused),
         ("scheme_unavailable", "the scheme is not built yet", Exit::Refused),
         ("io", "a file or stream of this machine failed", Exit::Refused),

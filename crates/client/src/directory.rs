@@ -1,13 +1,14 @@
 //! The relays' directories: who is behind a name, and with which keys. What they say is checked against what is pinned,
 //! and never believed over it.
 
+use crate::alarm::AlarmCause;
 use crate::clock::check_reach;
 use crate::engine::connect;
 use crate::store::people::Person;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::{Address, Link};
-use crate::{ClientError, Event, Result};
+use crate::{ClientError, Result};
 use conclave_protocol::group::{Bundles, Need};
 use conclave_protocol::identity::{Account, DeviceList, Handle, UnverifiedDeviceList};
 use conclave_protocol::{DeviceId, PersonId};
@@ -53,10 +54,13 @@ impl Reach {
             for some in some.chunks(LOOKUPS_PER_REQUEST) {
                 let persons = some.iter().map(|known| known.person.0.to_vec().into()).collect();
                 let found = self.directory(near, &host, v1::Lookup { names: Vec::new(), persons }).await?;
+                let restored = self.was_restored(near, &host);
                 for known in some {
                     let found = found.iter().find(|found| found.person.as_ref() == known.person.as_bytes());
                     let found = found.ok_or_else(|| ClientError::UnknownPerson(known.handle.clone()))?;
-                    let pinned = pin(&self.store, known.handle.clone(), verified(found)?).await?;
+                    let pinned =
+                        pin(&self.store, known.handle.clone(), verified(found)?, least(known, restored)?)
+                            .await?;
                     bundles.person(Handle::parse(&pinned.handle)?, &pinned.list)?;
                 }
             }
@@ -95,10 +99,11 @@ impl Reach {
                     Err(ClientError::RelayAway { .. } | ClientError::Refused { .. }) => break,
                     found => found?,
                 };
+                let restored = self.was_restored(near, &host);
                 for known in some {
                     let found = found.iter().find(|found| found.person.as_ref() == known.person.as_bytes());
                     let Some(Ok(list)) = found.map(verified) else { continue };
-                    match pin(&self.store, known.handle.clone(), list).await {
+                    match pin(&self.store, known.handle.clone(), list, least(known, restored)?).await {
                         Ok(_) | Err(ClientError::IdentityChanged(_)) => {}
                         Err(error) => return Err(error),
                     }
@@ -113,6 +118,12 @@ impl Reach {
             Body::Directory(directory) => Ok(directory.persons),
             _ => Err(answer_fault()),
         }
+    }
+
+    /// Whether the relay of a host, at hand or connected, says that it was once restored from a backup.
+    fn was_restored(&self, (link, relay): Near<'_>, host: &str) -> bool {
+        let link = if relay.host == host { Some(link) } else { self.open.get(host) };
+        link.is_some_and(was_restored)
     }
 
     /// Asks the relay of a host. What it answers about people is checked against their own keys, so it need not be
@@ -215,6 +226,9 @@ pub(crate) async fn look_at(link: &Link, handle: Handle) -> Result<Option<Listin
 
 /// Looks somebody up by handle, and pins what was found.
 pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Result<Person> {
+    let named = handle.to_string();
+    let known = store.view(move |tx| tx.person_at(&named)).await?;
+    let least = known.map_or(Ok(0), |known| least(&known, was_restored(link)))?;
     let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
     let Body::Directory(directory) = link.ask(Request::Lookup(lookup)).await? else {
         return Err(answer_fault());
@@ -222,7 +236,7 @@ pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Resul
     let found = directory.persons.into_iter().find(|person| person.name == handle.name());
     let found = found.ok_or_else(|| ClientError::UnknownPerson(handle.to_string()))?;
     let list = verified(&found)?;
-    let pinned = pin(store, handle.to_string(), list).await?;
+    let pinned = pin(store, handle.to_string(), list, least).await?;
     match pinned.handle == handle.as_str() {
         true => Ok(pinned),
         false => Err(ClientError::RelayFault("the directory gives one person under two names")),
@@ -253,11 +267,25 @@ fn host_of(handle: &str) -> &str {
     handle.split_once('@').map_or("", |(_, host)| host)
 }
 
-/// Pins a list in a step of its own; a contradiction is an event.
-async fn pin(store: &Store, handle: String, list: DeviceList) -> Result<Person> {
+/// Whether a relay says that it was once restored from a backup: then older lists may be honest.
+pub(crate) fn was_restored(link: &Link) -> bool {
+    link.hello().incarnation > 1
+}
+
+/// The version of somebody's list that the directory must have by now: what was known before it was asked.
+fn least(known: &Person, restored: bool) -> Result<u64> {
+    Ok(if restored { 0 } else { known.device_list()?.version() })
+}
+
+/// Pins a list in a step of its own; a contradiction is an alarm, and so is a list older than `least`.
+async fn pin(store: &Store, handle: String, list: DeviceList, least: u64) -> Result<Person> {
     let pinned = store.step(move |tx| match pin_and_follow(tx, &handle, &list) {
+        Ok(pinned) if list.version() < least => {
+            tx.alarm(&AlarmCause::ListRolledBack { who: pinned.shown().to_owned() }, None)?;
+            Ok(Ok(pinned))
+        }
         Err(ClientError::IdentityChanged(who)) => {
-            tx.tell_once(&Event::IdentityChanged { who: who.clone() })?;
+            tx.alarm(&AlarmCause::IdentityReplaced { who: who.clone() }, None)?;
             Ok(Err(ClientError::IdentityChanged(who)))
         }
         pinned => Ok(pinned),
@@ -298,7 +326,9 @@ pub(crate) fn pin_members(tx: &Tx, group: &conclave_protocol::group::Group) -> R
             let _ = tx.protocol(|cx| account.take_list(member.list.clone(), cx));
         }
         match pin_and_follow(tx, member.handle.as_str(), member.list) {
-            Err(ClientError::IdentityChanged(who)) => tx.tell_once(&Event::IdentityChanged { who })?,
+            Err(ClientError::IdentityChanged(who)) => {
+                tx.alarm(&AlarmCause::IdentityReplaced { who }, None)?;
+            }
             // An older list than the one pinned: the roster keeps the list of its last change.
             pinned => drop(pinned?),
         }

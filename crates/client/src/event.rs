@@ -1,5 +1,6 @@
 //! What happens without being asked for. Every surprise is an event, with its cause and what follows from it.
 
+use crate::alarm::AlarmCause;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -113,10 +114,12 @@ pub enum Event {
         /// Why.
         cause: String,
     },
-    /// The directory gives other keys for somebody than those pinned here. Nothing is encrypted to them.
-    IdentityChanged {
-        /// Whose.
-        who: String,
+    /// Something loud. It stays among [`crate::Client::alarms`] until it is acknowledged.
+    Alarm {
+        /// Its number.
+        alarm: i64,
+        /// Why.
+        cause: AlarmCause,
     },
     /// A letter was dropped.
     LetterDropped {
@@ -229,7 +232,7 @@ pub enum Event {
         /// Why it is known.
         cause: LateHeal,
     },
-    /// The store seems to be an older copy: posts were made that it does not know.
+    /// The relay has posts of this device that its store does not know: it is an older copy, or somebody else has its keys.
     Restored {
         /// The group's id.
         id: String,
@@ -282,9 +285,7 @@ impl fmt::Display for Event {
             Self::GivenUp { conversation, what, cause, .. } => {
                 write!(f, "{conversation}: {what} was given up: {cause}")
             }
-            Self::IdentityChanged { who } => {
-                write!(f, "the relay gives other keys for {who} than before; nothing is encrypted to them")
-            }
+            Self::Alarm { alarm, cause } => write!(f, "ALARM {alarm}: {cause}"),
             Self::LetterDropped { cause } => write!(f, "a letter was dropped: {cause}"),
             Self::InvitationFails { cause } => {
                 write!(f, "an invitation does not hold so far: {cause}; it is tried again for a week")
@@ -330,7 +331,8 @@ impl fmt::Display for Event {
             Self::Restored { conversation, .. } => {
                 write!(
                     f,
-                    "{conversation}: this store is an older copy; it catches up before it says anything"
+                    "{conversation}: the relay has posts of this device that its store does not know: the store is an older \
+                     copy, or somebody else posts with its keys; it catches up before it says anything"
                 )
             }
         }

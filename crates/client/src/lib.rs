@@ -4,6 +4,7 @@
 //! protocol's concern, how anything looks is a face's.
 
 mod advice;
+mod alarm;
 mod client;
 mod clock;
 mod directory;
@@ -19,6 +20,7 @@ mod store;
 mod transport;
 mod who;
 
+pub use alarm::{AlarmCause, AlarmInfo, Deed};
 pub use client::{Client, Events, Follow, audit_file, exists, read_link};
 pub use clock::{Clock, SystemClock};
 pub use conclave_protocol::group::{Endorsers, Policy, Right, Role, Scheme};

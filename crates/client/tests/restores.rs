@@ -41,9 +41,9 @@ fn lost(events: &[Event]) -> Vec<(u64, bool)> {
 
 /// Nothing that would say that somebody lies or stands in for somebody.
 fn alarms(events: &[Event]) -> bool {
-    events.iter().any(|event| {
-        matches!(event, Event::RelayFault { .. } | Event::IdentityChanged { .. } | Event::Restored { .. })
-    })
+    events
+        .iter()
+        .any(|event| matches!(event, Event::RelayFault { .. } | Event::Alarm { .. } | Event::Restored { .. }))
 }
 
 async fn messages_are_lost(scheme: Scheme) {

@@ -64,13 +64,22 @@ pub(super) fn check(file: &Path, settings: &Settings) -> Result<(), Failure> {
 
 /// Writes an exported history, to a file that is not there yet.
 pub(super) fn write(file: &Path, bytes: &[u8], settings: &Settings) -> Result<(), Failure> {
+    write_bytes(file, bytes, settings)?;
+    match settings.json {
+        true => Ok(()),
+        false => output::line(&format!("Anybody checks it with: conclave audit {}", file.display())),
+    }
+}
+
+/// Writes bytes to a file that is not there yet, and says so.
+pub(super) fn write_bytes(file: &Path, bytes: &[u8], settings: &Settings) -> Result<(), Failure> {
     let failed = |e| Failure::io(&file.display().to_string(), &e);
     let mut out = OpenOptions::new().write(true).create_new(true).open(file).map_err(failed)?;
     out.write_all(bytes).and_then(|()| out.sync_all()).map_err(failed)?;
-    if settings.json {
-        return output::json(&serde_json::json!({ "file": file, "bytes": bytes.len() }));
+    match settings.json {
+        true => output::json(&serde_json::json!({ "file": file, "bytes": bytes.len() })),
+        false => output::line(&format!("Written: {}", file.display())),
     }
-    output::line(&format!("Written. Anybody checks it with: conclave audit {}", file.display()))
 }
 
 fn people(devices: usize, people: &[Reader]) -> Result<(), Failure> {

@@ -117,6 +117,10 @@ fn census_faults(census: &Census, say: &mut impl FnMut(&str, &str, &str)) {
         let message = format!("{} groups cannot be read", census.unreadable);
         say("unreadable", &message, "Restore the data directory from a backup, or ask to be added again.");
     }
+    if census.alarms > 0 {
+        let message = format!("{} alarms wait to be acknowledged", census.alarms);
+        say("alarms", &message, "`conclave alarms` shows them.");
+    }
     if census.stranded > 0 {
         let message = format!("this device lost track of {} groups", census.stranded);
         say(
@@ -206,6 +210,7 @@ fn print_census(census: &Census) -> Result<(), Failure> {
     output::line(&format!("  conversations  {}", list(&census.conversations)))?;
     output::line(&format!("  lost track of  {}  unreadable: {}", census.stranded, census.unreadable))?;
     output::line(&format!("  messages       {}", census.messages))?;
+    output::line(&format!("  alarms         {}", census.alarms))?;
     let people = census.people;
     output::line(&format!(
         "  people         contacts: {}  verified: {}  blocked: {}",

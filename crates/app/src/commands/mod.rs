@@ -1,6 +1,7 @@
 //! What each command does, one family a file. They ask the client and show what it says.
 
 mod account;
+mod alarms;
 mod audit;
 mod backup;
 mod chat;
@@ -47,6 +48,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Read(args) => read::run(args, settings).await,
         Command::Message(command) => audit::message(command, settings).await,
         Command::Audit { file } => audit::check(&file, settings),
+        Command::Alarms(args) => alarms::run(args, settings).await,
         Command::Sync => sync::run(settings).await,
         Command::Request(command) => request::run(command, settings).await,
         Command::Doctor => doctor::run(settings).await,

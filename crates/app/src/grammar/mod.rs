@@ -118,6 +118,11 @@ pub(crate) enum Command {
         /// What `group audit --export` or `message info --export` wrote
         file: PathBuf,
     },
+    /// What is loud: somebody posts in your name, or a relay shows different people different things
+    #[command(
+        after_help = "Examples:\n  conclave alarms\n  conclave alarms --acknowledge 3\n  conclave alarms --export 3 proof.bin\n\nEnds with 1 while one waits to be acknowledged. What is continuous (a device added, a planned change) is no alarm."
+    )]
+    Alarms(AlarmsArgs),
     /// Fetch and apply everything, send what waits, and say what happened
     Sync,
     /// People who wrote or invited you and whom you don't know yet
@@ -291,6 +296,17 @@ pub(crate) enum MessageCommand {
     },
 }
 
+/// `conclave alarms`
+#[derive(Debug, Args)]
+pub(crate) struct AlarmsArgs {
+    /// Write what shows an alarm's cause to others to a file that is not there yet
+    #[arg(long, num_args = 2, value_names = ["ID", "FILE"])]
+    pub(crate) export: Option<Vec<String>>,
+    /// You have seen it
+    #[arg(long, value_name = "ID", conflicts_with = "export")]
+    pub(crate) acknowledge: Option<i64>,
+}
+
 /// `conclave send`
 #[derive(Debug, Args)]
 pub(crate) struct SendArgs {
@@ -411,6 +427,9 @@ mod tests {
             "conclave --data DIR send GROUP -",
             "conclave --data DIR send GROUP -- --TEXT",
             "conclave --data DIR read WHO --new --limit 5 --follow --json",
+            "conclave --data DIR alarms --json",
+            "conclave --data DIR alarms --export 1 FILE",
+            "conclave --data DIR alarms --acknowledge 1",
             "conclave --data DIR sync",
             "conclave --data DIR heal --json",
             "conclave --data DIR doctor --json",

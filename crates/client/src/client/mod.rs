@@ -1,6 +1,7 @@
 //! The client that a face holds: an open store and the engine that runs while something needs it.
 
 mod account;
+mod alarms;
 mod audit;
 mod contacts;
 mod conversations;

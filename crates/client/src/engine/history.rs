@@ -4,6 +4,7 @@
 
 use super::changes::named;
 use super::session::Session;
+use crate::alarm::AlarmCause;
 use crate::store::Tx;
 use crate::store::history::Telling;
 use crate::store::outbox::What;
@@ -97,7 +98,9 @@ pub(super) fn take_history(tx: &Tx, account: &Account, group: &Group, history: &
     for item in &history.items {
         match item {
             Item::Person(known) => match tx.savepoint(|tx| tx.learn_person(known)) {
-                Err(ClientError::IdentityChanged(who)) => tx.tell_once(&Event::IdentityChanged { who })?,
+                Err(ClientError::IdentityChanged(who)) => {
+                    tx.alarm(&AlarmCause::IdentityReplaced { who }, None)?;
+                }
                 Err(ClientError::Protocol(fault)) => tell_unusable(tx, group, &fault.to_string())?,
                 learned => learned?,
             },

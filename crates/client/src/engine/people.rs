@@ -4,7 +4,8 @@
 use super::keys::want_devices;
 use super::session::Session;
 use crate::Event;
-use crate::directory::{Listing, look_at};
+use crate::alarm::AlarmCause;
+use crate::directory::{Listing, look_at, was_restored};
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::meta::Fact;
@@ -57,13 +58,18 @@ impl Session<'_> {
             })
         });
         let (handle, list) = known.await?;
+        let who = handle.to_string();
         let listing = match look_at(&self.link, handle).await {
             Ok(Some(listing)) if listing.list.newer(&list).is_ok() => listing,
             Ok(_) | Err(ClientError::Protocol(_) | ClientError::RelayFault(_)) => {
-                let cause = "its directory does not give your own newest keys under your name".to_owned();
+                let restored = was_restored(&self.link);
                 let tell = move |tx: &Tx| {
-                    // Restored from a backup, perhaps: it is told again.
                     tx.set_number(Fact::ListPublished, 0)?;
+                    if !restored {
+                        return tx.alarm(&AlarmCause::ListRolledBack { who }, None).map(drop);
+                    }
+                    // It is told again.
+                    let cause = "its directory does not give your own newest keys under your name".to_owned();
                     tx.tell_once(&Event::RelayFault { cause })
                 };
                 return self.store.step(tell).await;

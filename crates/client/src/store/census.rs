@@ -36,6 +36,8 @@ pub struct Census {
     pub given_up: BTreeMap<String, u64>,
     /// Letters that wait.
     pub letters: u64,
+    /// Alarms that were not acknowledged.
+    pub alarms: u64,
     /// This device's keys.
     pub keys: Keys,
 }
@@ -83,6 +85,7 @@ impl Tx<'_> {
             outbox: self.by("SELECT state, count(*) FROM outbox GROUP BY state")?,
             given_up: self.given_up()?,
             letters: self.count("letters")?,
+            alarms: self.open_alarms()?,
             keys: self.keys()?,
         };
         for known in self.all_conversations()? {

@@ -3,6 +3,7 @@
 //! Several processes may use one store: nothing is kept in memory from one step to the next. What the rows mean stands
 //! in the files beside this one.
 
+pub(crate) mod alarms;
 mod backup;
 pub(crate) mod blobs;
 pub(crate) mod census;

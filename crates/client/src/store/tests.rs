@@ -90,3 +90,27 @@ async fn what_a_post_needs_is_given_in_order_and_goes_with_it() {
     };
     store.step(write).await.unwrap();
 }
+
+#[tokio::test]
+async fn an_alarm_is_told_once_until_it_is_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path()).await;
+    let cause = crate::AlarmCause::IdentityReplaced { who: "sean".into() };
+    let other = crate::AlarmCause::IdentityReplaced { who: "steve".into() };
+    let raise = {
+        let (cause, other) = (cause.clone(), other.clone());
+        move |tx: &super::Tx| {
+            Ok([tx.alarm(&cause, None)?, tx.alarm(&cause, None)?, tx.alarm(&other, Some(b"proof"))?])
+        }
+    };
+    assert_eq!(store.step(raise.clone()).await.unwrap(), [true, false, true]);
+    assert_eq!(store.view(|tx| tx.events(0)).await.unwrap().len(), 2, "one banner each");
+    let all = store.view(|tx| tx.alarms()).await.unwrap();
+    let stand: Vec<_> = all.iter().map(|one| (one.id, &one.cause, one.count, one.exportable)).collect();
+    assert_eq!(stand, [(2, &other, 1, true), (1, &cause, 2, false)]);
+    assert!(store.step(|tx| tx.acknowledge(1)).await.unwrap());
+    assert!(!store.step(|tx| tx.acknowledge(9)).await.unwrap());
+    assert_eq!(store.view(|tx| tx.open_alarms()).await.unwrap(), 1);
+    assert_eq!(store.step(raise).await.unwrap(), [true, false, false], "seen, and there again");
+    assert_eq!(store.view(|tx| tx.alarm_proof(2)).await.unwrap(), Some(Some(b"proof".to_vec())));
+}

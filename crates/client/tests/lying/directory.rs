@@ -1,8 +1,8 @@
 //! Lies about who somebody is, and with which keys. What is pinned is never given up for them.
 
 use super::common::{self, PATIENCE};
-use super::{BRIEFLY, Table, is_told};
-use conclave_client::{ClientError, Delivery, Event, Scheme};
+use super::{BRIEFLY, Table, alarms, is_told};
+use conclave_client::{AlarmCause, ClientError, Delivery, Event, Scheme};
 use conclave_wire::v1::server_frame::Body;
 
 /// Sean writes to mike for the first time while his relay lies about mike's keys; honest again, it arrives.
@@ -146,4 +146,38 @@ async fn somebody_said_not_to_exist_gives_the_change_up_by_name() {
     assert!(matches!(&told, ClientError::GivenUp { code, .. } if code == "unknown_person"), "{told:?}");
     table.proxy.be_honest();
     common::done(table.sean.add("Trip", &["mike"], PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a_list_rolled_back_is_one_alarm_and_nothing_of_it_taken() {
+    let table = friends().await;
+    let mut first = None;
+    // The first list of mike that the relay gives is what it gives for ever.
+    table.proxy.alter(move |body| {
+        if let Body::Directory(directory) = body {
+            for person in directory.persons.iter_mut().filter(|person| person.name == "mike") {
+                person.device_list = first.get_or_insert_with(|| person.device_list.clone()).clone();
+            }
+        }
+    });
+    let mut events = Vec::new();
+    for (name, count) in [("Before", 0), ("After", 1), ("Again", 1)] {
+        table.sean.new_group(name, Scheme::SenderKeys).await.unwrap();
+        common::done(table.sean.add(name, &["mike"], PATIENCE).await);
+        events.extend(common::sync(&table.sean).await);
+        assert_eq!(alarms(&events).len(), count, "{name} {events:?}");
+        common::sync(&table.mike).await;
+        assert!(table.mike.heal_everything(PATIENCE).await.unwrap().keys_replaced);
+        // His new keys come through the group, signed by him.
+        common::say(&table.mike, name, "healed").await;
+        events.extend(common::sync(&table.sean).await);
+    }
+    assert!(
+        matches!(alarms(&events)[..], [AlarmCause::ListRolledBack { who }] if who == "mike"),
+        "{events:?}"
+    );
+    let all = table.sean.alarms().await.unwrap();
+    assert_eq!(all.iter().map(|alarm| alarm.count).collect::<Vec<_>>(), [2]);
+    table.sean.acknowledge(all[0].id).await.unwrap();
+    assert!(table.sean.alarms().await.unwrap()[0].acknowledged);
 }

@@ -14,7 +14,7 @@ mod posts;
 
 use common::proxy::Proxy;
 use common::{PATIENCE, Stage, done};
-use conclave_client::{Client, ClientError, Delivery, Event, ReadOptions, Scheme, SyncReport};
+use conclave_client::{AlarmCause, Client, ClientError, Delivery, Event, ReadOptions, Scheme, SyncReport};
 use std::time::Duration;
 
 /// For what cannot come while the relay lies.
@@ -135,6 +135,17 @@ impl Table {
 /// Whether a fault of the relay was told whose cause contains this.
 fn is_told(events: &[Event], part: &str) -> bool {
     events.iter().any(|event| matches!(event, Event::RelayFault { cause } if cause.contains(part)))
+}
+
+/// The causes of the alarms that were told.
+fn alarms(events: &[Event]) -> Vec<&AlarmCause> {
+    let mut causes = Vec::new();
+    for event in events {
+        if let Event::Alarm { cause, .. } = event {
+            causes.push(cause);
+        }
+    }
+    causes
 }
 
 /// Whether something was ignored whose cause contains this.

@@ -9,10 +9,11 @@ use cargo_metadata::{DependencyKind, Metadata, PackageId};
 use metadata::of_this_platform;
 
 /// Every crate of the workspace and what it may import of the others, tests aside.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("conclave", &["conclave-client", "conclave-relay"]),
-    ("conclave-client", &["conclave-protocol", "conclave-wire"]),
-    ("conclave-relay", &["conclave-wire"]),
+    ("conclave-client", &["conclave-keylog", "conclave-protocol", "conclave-wire"]),
+    ("conclave-relay", &["conclave-keylog", "conclave-wire"]),
+    ("conclave-keylog", &[]),
     ("conclave-protocol", &[]),
     ("conclave-wire", &[]),
     ("conclave-fuzzing", &[]),

@@ -70,6 +70,7 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
         Code::UnknownBlob => {
             ("it does not have what an invitation names", "Ask the one who invited to do it once more.")
         }
+        Code::UnknownEpoch => ("its key log has no such epoch", OURS),
         Code::StorageFull => {
             ("it has no room left", "Its owner must make some; what waits is sent by itself then.")
         }

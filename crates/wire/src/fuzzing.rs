@@ -176,6 +176,10 @@ mod tests {
                 token: token.clone(),
                 hash: id::<32>(6),
             }),
+            Request::LogRoots(v1::LogRoots { incarnation: 1, epoch: 7, most: 9 }),
+            Request::LogRoot(v1::LogRoot { incarnation: 1, epoch: 7 }),
+            Request::LogHistory(v1::LogHistory {}),
+            Request::LogAudit(v1::LogAudit { epoch: 7, most: 9 }),
             Request::Ack(v1::Ack { channel, seat, token, cursor: 3 }),
             Request::SendLetter(v1::SendLetter { letter: Some(letter) }),
             Request::AckLetters(v1::AckLetters { up_to: 9 }),
@@ -212,6 +216,7 @@ mod tests {
             identity_key: id::<32>(8),
             next_identity_key: id::<32>(9),
             announced_at: 7,
+            log_proof: id::<70>(5),
         };
         let keys = v1::DeviceKeys { device: id::<16>(1), join_key: id::<9>(2), ..v1::DeviceKeys::default() };
         let state = v1::SeatState {
@@ -225,7 +230,7 @@ mod tests {
             Body::Refused(v1::Refused::new(Code::WrongNumber)),
             Body::Done(v1::Done {}),
             Body::Hello(hello),
-            Body::Directory(v1::Directory { persons: vec![person] }),
+            Body::Directory(v1::Directory { persons: vec![person], root: id::<217>(6) }),
             Body::Keys(v1::Keys { devices: vec![keys] }),
             Body::Attached(v1::Attached { seats: vec![state] }),
             Body::Posted(v1::Posted { entry: 4, turn: 2, at: 7 }),
@@ -237,6 +242,14 @@ mod tests {
                 head: 5,
             }),
             Body::Blob(v1::Blob { bytes: id::<60>(4) }),
+            Body::Trail(v1::Trail { root: id::<217>(1), links: id::<96>(2) }),
+            Body::SignedRoot(v1::SignedRoot { root: id::<217>(1) }),
+            Body::History(v1::History {
+                root: id::<217>(1),
+                proof: id::<80>(2),
+                device_lists: vec![id::<90>(3), id::<90>(4)],
+            }),
+            Body::Growth(v1::Growth { steps: vec![id::<60>(1), id::<70>(2)] }),
             Body::Letters(v1::Letters {
                 letters: vec![v1::InboxLetter { number: 1, body: id::<30>(1), at: 5 }],
             }),

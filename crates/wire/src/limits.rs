@@ -65,3 +65,13 @@ pub const TOKEN_BYTES: usize = 32;
 pub const CHALLENGE_BYTES: usize = 32;
 /// Requests of one connection that may wait for their answers.
 pub const REQUESTS_IN_FLIGHT: usize = 256;
+/// Links in one `Trail`.
+pub const LOG_LINKS: usize = 4096;
+/// Epochs in one `Growth`.
+pub const LOG_STEPS: usize = 256;
+/// The steps in one `Growth` together; a larger one comes alone.
+pub const LOG_STEPS_BYTES: usize = 1024 * 1024;
+/// Versions in one `History`.
+pub const LOG_VERSIONS: usize = 1000;
+/// The device lists in one `History` together.
+pub const LOG_LISTS_BYTES: usize = 1024 * 1024;

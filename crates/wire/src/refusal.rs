@@ -90,6 +90,8 @@ codes! {
     BadCursor = "bad_cursor", "the cursor is beyond the last entry: the relay may have lost entries";
     /// The channel has no such blob, or none any more.
     UnknownBlob = "unknown_blob", "no such blob in the channel: it was not put there, or is past its time";
+    /// The key log has no such epoch.
+    UnknownEpoch = "unknown_epoch", "no such epoch in the key log: it is to come, or was lost before a restore";
     /// The relay has no room left.
     StorageFull = "storage_full", "the relay has no room left: its operator must make some";
     /// The relay cannot serve now.

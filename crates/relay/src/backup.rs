@@ -1,5 +1,5 @@
 //! A copy of a relay's directory, made while the relay runs, and starting from
-//! one. A copy holds `relay.key`, `relay.db` and `backup.json`, which is written
+//! one. A copy holds `relay.key`, `log.key`, `relay.db` and `backup.json`, which is written
 //! last and says what the others must be. The database carries a mark, so that
 //! the relay that starts from it raises its incarnation once, by itself.
 //!
@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::RelayError;
-use crate::data::{DATABASE, KEY, make_private, write_private};
+use crate::data::{DATABASE, KEY, LOG_KEY, make_private, write_private};
 use crate::storage::{check_version, mark_as_copy};
 
 /// What the copy of a directory says about itself.
@@ -37,6 +37,9 @@ pub struct Backup {
 struct Manifest {
     format: u32,
     key_sha256: String,
+    /// None where no relay with a key log has run yet.
+    #[serde(default)]
+    log_key_sha256: Option<String>,
     database_bytes: u64,
     database_sha256: String,
 }
@@ -57,7 +60,7 @@ pub fn backup(data: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<
     let beside = PathBuf::from(beside);
     let _ = fs::remove_dir_all(&beside);
     make_private(&beside).map_err(|cause| failed(&beside, cause))?;
-    let made = fill(&beside, &key, &data.join(DATABASE), progress);
+    let made = fill(&beside, &key, data, progress);
     let made = made.and_then(|bytes| {
         fs::rename(&beside, to).map_err(|cause| failed(to, cause))?;
         sync_directory(to.parent()).map_err(|cause| failed(to, cause))?;
@@ -70,16 +73,26 @@ pub fn backup(data: &Path, to: &Path, progress: impl FnMut(u64, u64)) -> Result<
     made
 }
 
-fn fill(dir: &Path, key: &[u8], from: &Path, progress: impl FnMut(u64, u64)) -> Result<u64, RelayError> {
+fn fill(dir: &Path, key: &[u8], data: &Path, progress: impl FnMut(u64, u64)) -> Result<u64, RelayError> {
     let failed = |cause| RelayError::Data { path: dir.into(), cause };
     let database = dir.join(DATABASE);
     // Made first, so that it is never readable by others.
     write_private(&database, &[]).map_err(failed)?;
-    copy(from, &database, progress)?;
+    copy(&data.join(DATABASE), &database, progress)?;
     write_private(&dir.join(KEY), key).map_err(failed)?;
+    // Read after the database: a log that is in the copy had its key before.
+    let log_key = match fs::read(data.join(LOG_KEY)) {
+        Ok(key) => Some(key),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+        Err(cause) => return Err(RelayError::Data { path: data.join(LOG_KEY), cause }),
+    };
+    if let Some(key) = &log_key {
+        write_private(&dir.join(LOG_KEY), key).map_err(failed)?;
+    }
     let (database_bytes, database_sha256) = digest(&database).map_err(failed)?;
     let key_sha256 = hex::encode(Sha256::digest(key));
-    let manifest = Manifest { format: 1, key_sha256, database_bytes, database_sha256 };
+    let log_key_sha256 = log_key.map(|key| hex::encode(Sha256::digest(key)));
+    let manifest = Manifest { format: 1, key_sha256, log_key_sha256, database_bytes, database_sha256 };
     let text = serde_json::to_vec_pretty(&manifest).map_err(|error| failed(error.into()))?;
     write_private(&dir.join(MANIFEST), &text).map_err(failed)?;
     Ok(database_bytes)
@@ -138,6 +151,11 @@ pub(crate) fn begin_from_copy(dir: &Path) -> Result<(), RelayError> {
     let of = |name: &str| digest(&dir.join(name)).map_err(|_| bad(&format!("{name} is missing")));
     if of(KEY)?.1 != manifest.key_sha256 {
         return Err(bad("relay.key was altered"));
+    }
+    if let Some(known) = &manifest.log_key_sha256
+        && of(LOG_KEY)?.1 != *known
+    {
+        return Err(bad("log.key was altered"));
     }
     let (bytes, sha256) = of(DATABASE)?;
     if bytes != manifest.database_bytes {

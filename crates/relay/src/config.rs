@@ -195,6 +195,12 @@ pub struct Limits {
     pub foreign_takes_of_one: Rate,
     /// One-time keys of one device given to all addresses without a login.
     pub foreign_takes_in_all: Rate,
+    /// Device lists published by one device.
+    pub device_lists: Rate,
+    /// Complete histories in the key log read by one device.
+    pub histories: Rate,
+    /// Roots, trails and growth of the key log asked for from one address.
+    pub log_requests: Rate,
     /// Letters from one address without a login.
     pub foreign_letters: Rate,
     /// Letters to one device from one address without a login.
@@ -223,6 +229,9 @@ impl Default for Limits {
             foreign_takes: Rate::new(500.0, 1.0),
             foreign_takes_of_one: Rate::new(5.0, 0.002),
             foreign_takes_in_all: Rate::new(30.0, 0.001),
+            device_lists: Rate::new(50.0, 0.01),
+            histories: Rate::new(20.0, 0.02),
+            log_requests: Rate::new(100.0, 1.0),
             foreign_letters: Rate::new(30.0, 0.05),
             foreign_letters_to_one: Rate::new(5.0, 0.005),
         }

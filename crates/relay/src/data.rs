@@ -14,6 +14,8 @@ use crate::backup::begin_from_copy;
 
 /// The relay's signing key: 32 bytes, its seed.
 pub(crate) const KEY: &str = "relay.key";
+/// The key of the key log, which turns names into places: 32 bytes.
+pub(crate) const LOG_KEY: &str = "log.key";
 /// Everything else.
 pub(crate) const DATABASE: &str = "relay.db";
 
@@ -42,8 +44,27 @@ impl Data {
             // A fresh key would be a new identity over the old one's accounts.
             return Err(RelayError::BadKey(key));
         }
-        let key = signing_key(&key)?;
+        let key = SigningKey::from_bytes(&secret(&key)?);
         Ok(Self { relay: relay_id(&key), key, database: Some(database), _lock: Some(lock) })
+    }
+}
+
+impl Data {
+    /// The key of the key log. A log that was begun has one; for another it is made.
+    pub(crate) fn log_key(&self, begun: bool) -> Result<[u8; 32], RelayError> {
+        let path = self.log_key_path();
+        if self.database.is_none() {
+            return random();
+        }
+        if begun && !path.exists() {
+            return Err(RelayError::BadKey(path));
+        }
+        secret(&path)
+    }
+
+    /// Where that key lies.
+    pub(crate) fn log_key_path(&self) -> PathBuf {
+        self.database.as_deref().unwrap_or(Path::new(LOG_KEY)).with_file_name(LOG_KEY)
     }
 }
 
@@ -70,17 +91,15 @@ fn lock(dir: &Path) -> Result<File, RelayError> {
     }
 }
 
-fn signing_key(path: &Path) -> Result<SigningKey, RelayError> {
+/// The 32 secret bytes of a file, which is made where there is none.
+fn secret(path: &Path) -> Result<[u8; 32], RelayError> {
     let failed = |cause| RelayError::Data { path: path.into(), cause };
     match fs::read(path) {
-        Ok(seed) => {
-            let seed = <[u8; 32]>::try_from(seed).map_err(|_| RelayError::BadKey(path.into()))?;
-            Ok(SigningKey::from_bytes(&seed))
-        }
+        Ok(secret) => <[u8; 32]>::try_from(secret).map_err(|_| RelayError::BadKey(path.into())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let seed = random()?;
-            write_private(path, &seed).map_err(failed)?;
-            Ok(SigningKey::from_bytes(&seed))
+            let secret = random()?;
+            write_private(path, &secret).map_err(failed)?;
+            Ok(secret)
         }
         Err(cause) => Err(failed(cause)),
     }

@@ -182,6 +182,11 @@ fn limits_of_the_api() -> serde_json::Value {
         "token_bytes": limits::TOKEN_BYTES,
         "challenge_bytes": limits::CHALLENGE_BYTES,
         "requests_in_flight": limits::REQUESTS_IN_FLIGHT,
+        "log_links": limits::LOG_LINKS,
+        "log_steps": limits::LOG_STEPS,
+        "log_steps_bytes": limits::LOG_STEPS_BYTES,
+        "log_versions": limits::LOG_VERSIONS,
+        "log_lists_bytes": limits::LOG_LISTS_BYTES,
     })
 }
 

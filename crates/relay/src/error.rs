@@ -54,9 +54,9 @@ pub enum RelayError {
         /// What the system says.
         cause: io::Error,
     },
-    /// The relay's key file is not one.
+    /// A key file of the relay is not one, or not the one its database was made with.
     #[error(
-        "{0} is missing or not a relay's key: restore it from a backup (the relay's identity hangs on it)"
+        "{0} is missing or not this relay's key: restore it from a backup (the relay's identity hangs on it)"
     )]
     BadKey(PathBuf),
     /// The database was written by a newer version.

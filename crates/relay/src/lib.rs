@@ -4,6 +4,7 @@
 //! Not its concern: what those bytes mean. It never imports the protocol.
 
 mod admission;
+pub mod audit;
 mod backup;
 mod config;
 mod connection;
@@ -15,6 +16,7 @@ mod error;
 pub mod fuzzing;
 mod hub;
 mod limits;
+mod log;
 mod relay;
 mod serve;
 mod storage;

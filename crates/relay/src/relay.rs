@@ -12,6 +12,7 @@ use crate::config::{Config, Rate};
 use crate::cursors::Cursors;
 use crate::hub::Hub;
 use crate::limits::Limiter;
+use crate::log::Log;
 use crate::storage::{Op, Outcome, PostOp, Recent, Refusal, Storage, StorageError, Waiting};
 use crate::tag::Tags;
 
@@ -24,6 +25,7 @@ pub(crate) struct Relay {
     pub(crate) host: String,
     pub(crate) config: Config,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) log: Arc<Log>,
     pub(crate) hub: Hub,
     pub(crate) cursors: Cursors,
     pub(crate) limiter: Limiter,
@@ -35,6 +37,7 @@ impl Relay {
     /// A relay over what it stores; `salt` is that of its logs' tags.
     pub(crate) fn over(
         storage: Arc<dyn Storage>,
+        log: Arc<Log>,
         id: RelayId,
         host: String,
         config: Config,
@@ -47,6 +50,7 @@ impl Relay {
             connections: Admission::new(config.limits.connections, config.limits.connections_per_address),
             config,
             storage,
+            log,
             hub: Hub::default(),
             cursors: Cursors::default(),
             tags: Tags::new(salt),

@@ -9,11 +9,12 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Tls};
+use crate::config::{Clock, Config, Tls};
 use crate::data::{Data, random};
 use crate::door::{self, Door};
+use crate::log::{Keys, Log};
 use crate::relay::Relay;
-use crate::storage::{MemoryStorage, SqliteStorage, Storage};
+use crate::storage::{self, MemoryStorage, SqliteStorage, Storage};
 use crate::tls::Secured;
 use crate::{RelayError, sweep};
 
@@ -38,6 +39,7 @@ struct Parts {
     tls: Option<Secured>,
     relay: Arc<Relay>,
     sweeper: JoinHandle<()>,
+    publisher: JoinHandle<()>,
     /// Gives `None` once the last connection is gone.
     connections: mpsc::Receiver<()>,
     _data: Data,
@@ -64,11 +66,12 @@ pub async fn serve(config: Config) -> Result<Running, RelayError> {
         None => Arc::new(MemoryStorage::default()),
         Some(path) => Arc::new(SqliteStorage::open(path, config.restored, config.limits.storage_bytes)?),
     };
+    let log = Arc::new(open_log(&data, storage.clone(), config.clock.clone()).await?);
     let failed = |cause| RelayError::Listen { addr: listen, cause };
     let listener = TcpListener::bind(listen).await.map_err(failed)?;
     let addr = listener.local_addr().map_err(failed)?;
     let host = config.host.clone().unwrap_or_else(|| addr.to_string());
-    let relay = Arc::new(Relay::over(storage, data.relay, host.clone(), config, random()?));
+    let relay = Arc::new(Relay::over(storage, log.clone(), data.relay, host.clone(), config, random()?));
     let (stop, stopping) = watch::channel(false);
     let (alive, connections) = mpsc::channel(1);
     let door = Door { relay: relay.clone(), stopping: stopping.clone(), alive };
@@ -78,11 +81,24 @@ pub async fn serve(config: Config) -> Result<Running, RelayError> {
         door::listen(listener, acceptor, door).await;
         let _ = end.send(true);
     });
+    let publisher = tokio::spawn(log.run(stopping.clone()));
     let sweeper = tokio::spawn(sweep::run(relay.clone(), stopping));
     tracing::info!(%addr, relay = %data.relay, "the relay serves");
     let relay_id = data.relay;
-    let parts = Parts { tls, relay, sweeper, connections, _data: data };
+    let parts = Parts { tls, relay, sweeper, publisher, connections, _data: data };
     Ok(Running { addr, relay_id, host, stop, ended, parts })
+}
+
+/// The key log, with its own key beside the relay's. A log without its key cannot go on, and with another one it would be
+/// another log.
+async fn open_log(data: &Data, storage: Arc<dyn Storage>, clock: Arc<dyn Clock>) -> Result<Log, RelayError> {
+    let begun = storage::log::root(&*storage, None).await?.is_some();
+    let vrf = data.log_key(begun)?;
+    let keys = Keys { signing: data.key.clone(), vrf };
+    match Log::open(storage, keys, clock).await? {
+        Some(log) => Ok(log),
+        None => Err(RelayError::BadKey(data.log_key_path())),
+    }
 }
 
 impl Running {
@@ -113,14 +129,20 @@ impl Running {
     /// stores all cursors and closes the storage.
     pub async fn shutdown(self) -> Result<(), RelayError> {
         let _ = self.stop.send(true);
-        let Parts { relay, sweeper, mut connections, .. } = self.parts;
+        let Parts { relay, sweeper, publisher, mut connections, .. } = self.parts;
         let _ = sweeper.await;
+        let _ = publisher.await;
         if tokio::time::timeout(PATIENCE, connections.recv()).await.is_err() {
             tracing::warn!("some connections did not end in time");
         }
         relay.flush_cursors().await;
         relay.storage.close().await?;
         Ok(())
+    }
+
+    /// Makes an epoch of the key log now instead of at its time, if anybody waits for one; returns the newest.
+    pub async fn publish_log(&self) -> Result<u64, RelayError> {
+        Ok(self.parts.relay.log.publish().await?)
     }
 
     /// Stores cursors and frees old entries now instead of at its time; returns

@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use common::{Client, Device, Moved, Seat, channel_of_two, relay_in};
+use conclave_keylog::Root;
 use conclave_relay::{Config, RelayError, Running, backup, serve};
 use conclave_wire::slices;
 use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
@@ -105,7 +106,7 @@ async fn a_copy_that_was_cut_short_or_altered_is_refused_by_name_and_left_as_it_
     mike.post(a.text(2, 1, vec![7; 60_000])).await;
     backup(&at("relay"), &at("copy"), |_, _| {}).unwrap();
     type Damage = fn(&Path);
-    let cases: [(&str, &str, Damage); 7] = [
+    let cases: [(&str, &str, Damage); 9] = [
         ("a", "relay.db was cut short", |copy| {
             let whole = fs::read(copy.join("relay.db")).unwrap();
             fs::write(copy.join("relay.db"), &whole[..whole.len() - 8192]).unwrap();
@@ -118,6 +119,8 @@ async fn a_copy_that_was_cut_short_or_altered_is_refused_by_name_and_left_as_it_
         }),
         ("c", "relay.key was altered", |copy| fs::write(copy.join("relay.key"), [9; 32]).unwrap()),
         ("d", "relay.key is missing", |copy| fs::remove_file(copy.join("relay.key")).unwrap()),
+        ("i", "log.key was altered", |copy| fs::write(copy.join("log.key"), [9; 32]).unwrap()),
+        ("j", "log.key is missing", |copy| fs::remove_file(copy.join("log.key")).unwrap()),
         ("e", "relay.db is missing", |copy| fs::remove_file(copy.join("relay.db")).unwrap()),
         ("f", "backup.json is damaged", |copy| fs::write(copy.join("backup.json"), "{").unwrap()),
         ("g", "newer version", |copy| {
@@ -175,6 +178,11 @@ async fn is_all_there(dir: &Path) {
     assert_eq!(letters.letters[0].body, "letter");
     client.post(a.text(4, 1, "goes on")).await;
     // What later versions brought is there too.
+    let lookup = v1::Lookup { names: vec!["mike".into()], persons: vec![] };
+    let Body::Directory(found) = client.ask(Request::Lookup(lookup)).await else { panic!() };
+    let root = Root::decode(&found.root).unwrap().verify(restored.relay_id.as_bytes()).unwrap();
+    let logged = root.lookup("mike", &found.persons[0].log_proof).unwrap();
+    assert_eq!((logged.version, logged.epoch), (1, 1));
     let v1::SeatCursor { channel, seat, token, .. } = a.cursor(0);
     let put = v1::PutBlob { channel, seat, token, bytes: "piece".into() };
     assert!(matches!(client.ask(Request::PutBlob(put)).await, Body::Done(_)));
@@ -183,7 +191,7 @@ async fn is_all_there(dir: &Path) {
 #[tokio::test]
 async fn a_relay_starts_from_a_kept_copy_of_an_earlier_version() {
     let dir = tempfile::tempdir().unwrap();
-    for kept in ["relay-1", "relay-2", "relay-3"] {
+    for kept in ["relay-1", "relay-2", "relay-3", "relay-4"] {
         let copy = dir.path().join(kept);
         copy_directory(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(kept), &copy);
         is_all_there(&copy).await;
@@ -224,7 +232,7 @@ async fn a_copy_is_for_its_owner_only() {
     backup(&data, &copy, |_, _| {}).unwrap();
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&copy), 0o700);
-    for name in ["relay.key", "relay.db", "backup.json"] {
+    for name in ["relay.key", "log.key", "relay.db", "backup.json"] {
         assert_eq!(mode(&copy.join(name)), 0o600, "{name}");
     }
 }

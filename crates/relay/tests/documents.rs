@@ -29,7 +29,8 @@ fn the_table_of_limits_is_that_of_the_constants() {
         FRAME_BYTES POST_BYTES SHARED_BYTES COMMIT_BYTES SLICE_BYTES SEAT_CHANGES_PER_POST LETTERS_PER_POST LETTER_BYTES
         LETTERS_PER_INBOX FOREIGN_LETTERS_PER_INBOX SEATS_PER_CONNECTION SEATS_PER_CHANNEL ONE_TIME_KEYS LOW_STOCK KEY_BYTES BUNDLE_BYTES
         DEVICE_LIST_BYTES DEVICES_PER_PERSON LOOKUPS_PER_REQUEST TAKES_PER_REQUEST TAKES_WITH_PREKEYS INVITE_BYTES FIRST_CREDIT
-        BLOB_BYTES BLOBS_PER_CHANNEL BLOB_WEIGHT MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT
+        BLOB_BYTES BLOBS_PER_CHANNEL BLOB_WEIGHT MOST_CREDIT TOKEN_BYTES CHALLENGE_BYTES REQUESTS_IN_FLIGHT LOG_LINKS
+        LOG_STEPS LOG_STEPS_BYTES LOG_VERSIONS LOG_LISTS_BYTES
     ];
     let table = table("| constant | value | what |");
     for (name, value) in constants {
@@ -87,6 +88,9 @@ fn the_table_of_rates_is_that_of_the_defaults() {
         ("foreign_takes", limits.foreign_takes),
         ("foreign_takes_of_one", limits.foreign_takes_of_one),
         ("foreign_takes_in_all", limits.foreign_takes_in_all),
+        ("device_lists", limits.device_lists),
+        ("histories", limits.histories),
+        ("log_requests", limits.log_requests),
         ("foreign_letters", limits.foreign_letters),
         ("foreign_letters_to_one", limits.foreign_letters_to_one),
     ];

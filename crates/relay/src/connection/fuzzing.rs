@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 
 use super::{Alive, Connection};
 use crate::config::{Clock, Config};
+use crate::log::{Keys, Log};
 use crate::relay::Relay;
 use crate::storage::MemoryStorage;
 
@@ -57,8 +58,11 @@ pub(crate) fn requests(bytes: &[u8]) -> bool {
 
 async fn play(mut bytes: &[u8]) -> bool {
     let storage = Arc::new(MemoryStorage::default());
+    let keys = Keys { signing: SigningKey::from_bytes(&[5; 32]), vrf: [5; 32] };
+    let log = Log::open(storage.clone(), keys, Arc::new(Standing)).await.unwrap().unwrap();
     let relay = Relay::over(
         storage,
+        Arc::new(log),
         RelayId::new([5; 32]),
         "relay.test".into(),
         Config { clock: Arc::new(Standing), ..Config::default() },
@@ -320,6 +324,10 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             letter: Some(v1::Letter { device: vec![6; 16].into(), body: vec![2; 30].into() }),
         }),
         Request::AckLetters(v1::AckLetters { up_to: 1 }),
+        Request::LogRoots(v1::LogRoots { incarnation: 1, epoch: 0, most: 5 }),
+        Request::LogRoot(v1::LogRoot { incarnation: 1, epoch: 1 }),
+        Request::LogHistory(v1::LogHistory {}),
+        Request::LogAudit(v1::LogAudit { epoch: 0, most: 5 }),
         register("sean", 10),
         Request::Login(v1::Login { device: vec![6; 16].into(), signature: vec![0; 64].into() }),
     ];

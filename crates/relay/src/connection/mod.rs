@@ -1,7 +1,7 @@
 //! One client's WebSocket: reads requests, answers them, pushes what its seats
 //! and its device wait for. One task reads and decides, one writes.
 //!
-//! Not here: the single requests (`requests`, `people`, `post`, `blobs`), which entries are next
+//! Not here: the single requests (`requests`, `people`, `post`, `blobs`, `log`), which entries are next
 //! (`follow`).
 
 mod blobs;
@@ -9,6 +9,7 @@ mod direct;
 mod follow;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod log;
 mod people;
 mod post;
 mod requests;

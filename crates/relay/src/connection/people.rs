@@ -85,6 +85,11 @@ impl Connection {
     pub(super) async fn publish(&mut self, publish: v1::Publish) -> Answer<Body> {
         let device = self.device()?;
         check_size(&publish.device_list, limits::DEVICE_LIST_BYTES)?;
+        if !publish.device_list.is_empty() {
+            // Each may become a version in the key log, which forgets nothing.
+            let rate = self.relay.config.limits.device_lists;
+            self.relay.limiter.take(rate, 1.0, &[b"list", device.as_ref()]).map_err(rate_limited)?;
+        }
         let keys = keys(publish.keys.unwrap_or_default())?;
         let device_key = match publish.device_key.as_ref() {
             [] => None,
@@ -160,8 +165,7 @@ impl Connection {
         let names = lookup.names.into_iter().filter(|name| is_name(name)).collect();
         let persons =
             lookup.persons.iter().map(PersonId::try_from).collect::<Result<_, _>>().map_err(malformed)?;
-        let persons = self.relay.storage.people(names, persons).await.map_err(broken)?;
-        Ok(Body::Directory(v1::Directory { persons }))
+        self.relay.log.lookup(names, persons).await.map(Body::Directory).map_err(broken)
     }
 
     pub(super) async fn take_keys(&mut self, take: v1::TakeKeys) -> Answer<Body> {
@@ -233,7 +237,7 @@ impl Connection {
         self.expect_done(Op::AckLetters { device, up_to: ack.up_to }).await
     }
 
-    fn device(&self) -> Answer<DeviceId> {
+    pub(super) fn device(&self) -> Answer<DeviceId> {
         self.device.ok_or_else(|| refused(Code::LoginNeeded))
     }
 }

@@ -1,6 +1,6 @@
 //! The requests of a client, and those about channels, one function each: its
 //! form, its rate, what the storage does for it. Those about people (`people`),
-//! posts (`post`) and blobs (`blobs`) have files of their own.
+//! posts (`post`), blobs (`blobs`) and the key log (`log`) have files of their own.
 
 use bytes::Bytes;
 use conclave_wire::v1::{self, Refused, client_frame::Request, server_frame::Body};
@@ -55,6 +55,10 @@ impl Connection {
             Request::Ack(ack) => self.ack(ack).await,
             Request::SendLetter(send) => self.send_letter(send).await,
             Request::AckLetters(ack) => self.ack_letters(ack).await,
+            Request::LogRoots(ask) => self.log_roots(ask).await,
+            Request::LogRoot(ask) => self.log_root(ask).await,
+            Request::LogHistory(_) => self.log_history().await,
+            Request::LogAudit(ask) => self.log_audit(ask).await,
             Request::Credit(credit) => {
                 self.follow.add_credit(credit.bytes);
                 Ok(done())

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use conclave_wire::{ChannelId, Code, SeatId, limits};
 use subtle::ConstantTimeEq;
 
-use super::blobs;
 use super::people::{self, deposit};
 use super::reading::encode_changes;
 use super::tables::{ChannelRow, EntryRow, LastPost, Result, SeatRow, Tables};
 use super::{Acceptance, Cursor, Hash, Op, Outcome, PostOp, Refusal};
+use super::{blobs, log};
 
 /// Channels looked at in one step of a sweep.
 const SWEEP_CHANNELS: usize = 64;
@@ -33,6 +33,7 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
         | Op::TakeKeys(_)
         | Op::SendLetter { .. }
         | Op::AckLetters { .. } => people::apply(t, op),
+        Op::Epoch(_) | Op::Growth { .. } => log::apply(t, op),
     }
 }
 

@@ -1,8 +1,7 @@
 //! The one door to what a relay keeps. Writes come in batches of operations;
 //! an operation happens whole or not at all, and is answered only once it
 //! lasts. The rules of each operation are written once (`channel`, `blobs`,
-//! `people`)
-//! over a few tables (`tables`), which each backend brings.
+//! `people`, `log`) over a few tables (`tables`), which each backend brings.
 //!
 //! Not here: connections, rates, who is told of what.
 
@@ -10,6 +9,7 @@ mod blobs;
 mod channel;
 #[cfg(test)]
 mod contract;
+pub(crate) mod log;
 mod memory;
 mod people;
 mod reading;
@@ -52,6 +52,8 @@ pub(crate) trait Storage: Send + Sync + 'static {
     fn letters(&self, device: DeviceId, after: u64) -> Waiting<Vec<v1::InboxLetter>>;
     /// How many one-time keys are left.
     fn stock(&self, device: DeviceId) -> Waiting<v1::Stock>;
+    /// Reads of the key log, all at one moment; see [`log`].
+    fn log(&self, read: log::LogRead) -> Waiting<()>;
     /// How often this storage was restored from a backup.
     fn incarnation(&self) -> u64;
     /// Finishes what is queued and closes.
@@ -80,6 +82,13 @@ pub(crate) enum Op {
     Publish(Box<PublishOp>),
     Recover(Box<RecoverOp>),
     TakeKeys(Vec<Take>),
+    /// A new epoch of the key log.
+    Epoch(Box<log::EpochOp>),
+    /// How an epoch of the key log grew out of the one before.
+    Growth {
+        epoch: u64,
+        step: Bytes,
+    },
     /// `most` letters may wait once it is there.
     SendLetter {
         device: DeviceId,

@@ -46,7 +46,7 @@ fn register(t: &mut dyn Tables, op: &RegisterOp) -> Result<Outcome> {
         return refused(Code::PersonTaken);
     }
     let person = t.add_person(&op.name, &op.person)?;
-    t.set_device_list(person.key, &op.device_list)?;
+    set_device_list(t, person.key, &op.device_list)?;
     let key = op.identity_key.clone();
     t.set_identity(person.key, &IdentityRow { key, ..IdentityRow::default() })?;
     let mut device = t.add_device(person.key, &op.device, &op.device_key)?;
@@ -74,7 +74,7 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
         return refused(code);
     }
     if !op.device_list.is_empty() {
-        t.set_device_list(row.person, &op.device_list)?;
+        set_device_list(t, row.person, &op.device_list)?;
     }
     let mut ended = set_devices(t, &row, &op.devices)?;
     if let Some(public) = op.device_key.filter(|public| *public != row.public) {
@@ -82,6 +82,12 @@ fn publish(t: &mut dyn Tables, op: &PublishOp) -> Result<Outcome> {
         row = new_key(t, row, public)?;
     }
     Ok(Outcome::Published { stock: store_keys(t, row, &op.keys)?, ended })
+}
+
+/// From now on the person waits for the next epoch of the key log.
+fn set_device_list(t: &mut dyn Tables, person: i64, list: &Bytes) -> Result<()> {
+    t.set_device_list(person, list)?;
+    t.set_waiting(person, true)
 }
 
 /// The key by which a device logs in is another one: what the one before has signed is worth nothing beside it.
@@ -146,7 +152,7 @@ fn recover(t: &mut dyn Tables, op: &RecoverOp) -> Result<Outcome> {
             return refused(Code::DeviceTaken);
         }
     }
-    t.set_device_list(person.key, &op.device_list)?;
+    set_device_list(t, person.key, &op.device_list)?;
     let mut row = match t.device(&op.device)? {
         Some(row) if row.public == *public => row,
         Some(row) => new_key(t, row, *public)?,
@@ -324,5 +330,6 @@ fn person_of(t: &mut dyn Tables, row: PersonRow) -> Result<v1::Person> {
         identity_key: row.identity.key,
         next_identity_key: row.identity.next,
         announced_at: row.identity.announced_at,
+        log_proof: Bytes::new(),
     })
 }

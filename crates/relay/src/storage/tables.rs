@@ -4,16 +4,17 @@
 use bytes::Bytes;
 use conclave_wire::{ChannelId, DeviceId, PersonId, SeatId};
 
+use super::log::{LoggedRow, Position, WaitingRow};
 use super::{Hash, StorageError};
 
-pub(super) type Result<T> = std::result::Result<T, StorageError>;
+pub(crate) type Result<T> = std::result::Result<T, StorageError>;
 
 /// All tables of one storage, inside one transaction or one reading.
-pub(super) trait Tables: ChannelTables + BlobTables + PeopleTables {}
-impl<T: ChannelTables + BlobTables + PeopleTables> Tables for T {}
+pub(crate) trait Tables: ChannelTables + BlobTables + PeopleTables + LogTables {}
+impl<T: ChannelTables + BlobTables + PeopleTables + LogTables> Tables for T {}
 
 /// Channels, seats, entries.
-pub(super) trait ChannelTables {
+pub(crate) trait ChannelTables {
     fn channel(&mut self, channel: &ChannelId) -> Result<Option<ChannelRow>>;
     fn add_channel(&mut self, channel: &ChannelId) -> Result<ChannelRow>;
     fn set_channel(&mut self, row: &ChannelRow) -> Result<()>;
@@ -36,7 +37,7 @@ pub(super) trait ChannelTables {
 }
 
 /// Blobs, by channel and hash.
-pub(super) trait BlobTables {
+pub(crate) trait BlobTables {
     fn add_blob(&mut self, channel: i64, hash: &Hash, at: u64, bytes: &Bytes) -> Result<()>;
     /// Whether it is there; then it counts as put at `at`.
     fn renew_blob(&mut self, channel: i64, hash: &Hash, at: u64) -> Result<bool>;
@@ -48,7 +49,7 @@ pub(super) trait BlobTables {
 }
 
 /// People, devices, one-time keys, letters.
-pub(super) trait PeopleTables {
+pub(crate) trait PeopleTables {
     fn person_named(&mut self, name: &str) -> Result<Option<PersonRow>>;
     fn person(&mut self, person: &PersonId) -> Result<Option<PersonRow>>;
     fn add_person(&mut self, name: &str, person: &PersonId) -> Result<PersonRow>;
@@ -56,6 +57,7 @@ pub(super) trait PeopleTables {
     fn identity(&mut self, person: i64) -> Result<IdentityRow>;
     fn set_identity(&mut self, person: i64, row: &IdentityRow) -> Result<()>;
     fn device_list(&mut self, person: i64) -> Result<Bytes>;
+    fn name(&mut self, person: i64) -> Result<Option<String>>;
 
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>>;
     fn devices_of(&mut self, person: i64) -> Result<Vec<DeviceRow>>;
@@ -74,8 +76,33 @@ pub(super) trait PeopleTables {
     fn drop_letters(&mut self, device: i64, up_to: u64) -> Result<()>;
 }
 
+/// The key log.
+pub(crate) trait LogTables {
+    fn node(&mut self, key: &[u8]) -> Result<Option<Bytes>>;
+    fn set_node(&mut self, key: &[u8], body: &Bytes) -> Result<()>;
+
+    /// The newest version under a name up to an epoch, without its device list.
+    fn logged(&mut self, name: &str, up_to: u64) -> Result<Option<LoggedRow>>;
+    /// All of them, oldest first, with their device lists.
+    fn history(&mut self, name: &str) -> Result<Vec<LoggedRow>>;
+    fn add_logged(&mut self, row: &LoggedRow) -> Result<()>;
+
+    fn root(&mut self, at: Position) -> Result<Option<Bytes>>;
+    fn newest_root(&mut self) -> Result<Option<Bytes>>;
+    /// In order.
+    fn roots_after(&mut self, after: Position, most: usize) -> Result<Vec<Bytes>>;
+    fn add_root(&mut self, at: Position, root: &Bytes) -> Result<()>;
+    fn step(&mut self, epoch: u64) -> Result<Option<Bytes>>;
+    fn set_step(&mut self, epoch: u64, step: &Bytes) -> Result<()>;
+
+    /// People whose newest device list is not in the log yet.
+    fn waiting(&mut self, most: usize) -> Result<Vec<WaitingRow>>;
+    fn is_waiting(&mut self, person: i64) -> Result<bool>;
+    fn set_waiting(&mut self, person: i64, waits: bool) -> Result<()>;
+}
+
 #[derive(Debug, Clone)]
-pub(super) struct ChannelRow {
+pub(crate) struct ChannelRow {
     pub(super) key: i64,
     pub(super) channel: ChannelId,
     pub(super) head: u64,
@@ -97,7 +124,7 @@ impl ChannelRow {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct SeatRow {
+pub(crate) struct SeatRow {
     pub(super) seat: SeatId,
     /// None until claimed.
     pub(super) token: Option<Hash>,
@@ -119,7 +146,7 @@ impl SeatRow {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct LastPost {
+pub(crate) struct LastPost {
     pub(super) number: u64,
     pub(super) hash: Hash,
     pub(super) entry: u64,
@@ -128,7 +155,7 @@ pub(super) struct LastPost {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct EntryRow {
+pub(crate) struct EntryRow {
     pub(super) number: u64,
     pub(super) turn: u64,
     pub(super) seat: SeatId,
@@ -141,7 +168,7 @@ pub(super) struct EntryRow {
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct PersonRow {
+pub(crate) struct PersonRow {
     pub(super) key: i64,
     pub(super) name: String,
     pub(super) person: PersonId,
@@ -151,14 +178,14 @@ pub(super) struct PersonRow {
 
 /// The key by which a person recovers, and the one announced to follow it; empty: none.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct IdentityRow {
+pub(crate) struct IdentityRow {
     pub(super) key: Bytes,
     pub(super) next: Bytes,
     pub(super) announced_at: u64,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct DeviceRow {
+pub(crate) struct DeviceRow {
     pub(super) key: i64,
     pub(super) device: DeviceId,
     pub(super) person: i64,
@@ -173,13 +200,13 @@ pub(super) struct DeviceRow {
 
 /// Kinds of one-time keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Prekey = 1,
     JoinKey = 2,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct LetterRow {
+pub(crate) struct LetterRow {
     pub(super) number: u64,
     pub(super) at: u64,
     pub(super) body: Bytes,

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::*;
 
 mod blobs;
+mod key_log;
 mod people;
 mod random;
 

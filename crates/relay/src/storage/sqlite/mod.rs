@@ -2,10 +2,11 @@
 //! waits in one transaction; a few connections read.
 //!
 //! Not here: the rules (`storage::channel`, `storage::people`) and the SQL of
-//! the tables (`blobs`, `channels`, `people`).
+//! the tables (`blobs`, `channels`, `log`, `people`).
 
 mod blobs;
 mod channels;
+mod log;
 mod people;
 mod schema;
 
@@ -21,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use super::tables::PeopleTables;
 use super::{
     BlobAsk, EntriesAsk, Op, Outcome, SeatAsk, SeatStanding, Storage, StorageError, Waiting,
-    blobs as blob_rules, channel, people as rules, reading,
+    blobs as blob_rules, channel, log as log_rules, people as rules, reading,
 };
 use crate::RelayError;
 pub(crate) use schema::{check_version, mark_as_copy};
@@ -131,6 +132,9 @@ impl Storage for SqliteStorage {
     fn stock(&self, device: DeviceId) -> Waiting<v1::Stock> {
         self.read(move |tables| rules::stock(tables, &device))
     }
+    fn log(&self, read: log_rules::LogRead) -> Waiting<()> {
+        self.read(move |tables| read(tables))
+    }
     fn incarnation(&self) -> u64 {
         self.incarnation
     }
@@ -232,6 +236,8 @@ fn weight(ops: &[Op]) -> usize {
     let one = |op: &Op| match op {
         Op::Post(post) => post.shared.len() + post.slices.len() + 256,
         Op::PutBlob(put) => put.bytes.len() + 256,
+        Op::Epoch(epoch) => epoch.nodes.len() * 256 + epoch.logged.len() * 4096,
+        Op::Growth { step, .. } => step.len(),
         _ => 256,
     };
     ops.iter().map(one).sum()

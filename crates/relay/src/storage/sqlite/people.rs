@@ -53,6 +53,10 @@ impl PeopleTables for SqlTables<'_> {
         Ok(list.unwrap_or_default())
     }
 
+    fn name(&mut self, person: i64) -> Result<Option<String>> {
+        self.one("SELECT name FROM people WHERE key = ?1", [person], |row| row.get(0))
+    }
+
     fn device(&mut self, device: &DeviceId) -> Result<Option<DeviceRow>> {
         self.one(&format!("{DEVICE} WHERE device = ?1"), [device.as_bytes()], device_row)
     }
@@ -146,7 +150,7 @@ impl PeopleTables for SqlTables<'_> {
 }
 
 impl SqlTables<'_> {
-    fn one<T>(
+    pub(super) fn one<T>(
         &mut self,
         sql: &str,
         params: impl rusqlite::Params,
@@ -156,7 +160,7 @@ impl SqlTables<'_> {
         statement.query_row(params, read).optional().map_err(Failure::storage)
     }
 
-    fn many<T>(
+    pub(super) fn many<T>(
         &mut self,
         sql: &str,
         params: impl rusqlite::Params,

@@ -1,6 +1,7 @@
 //! The database's form and its version. Rowid tables with integer keys: an
 //! entry's key is its channel's key and its number in one integer, so that a
-//! channel's entries lie together and in order.
+//! channel's entries lie together and in order. Only the nodes of the key log's
+//! tree, small and found by a key of bytes, lie in their index itself.
 
 use std::path::Path;
 
@@ -10,7 +11,7 @@ use super::Failure;
 use crate::RelayError;
 
 /// The format this version writes.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 /// What a copy's `meta` has, until a relay starts from it.
 const COPY: &str = "copy";
 
@@ -37,6 +38,20 @@ ALTER TABLE people ADD COLUMN next_identity BLOB NOT NULL DEFAULT x'';
 ALTER TABLE people ADD COLUMN announced_at INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE devices ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
 UPDATE devices SET first = 1 WHERE key IN (SELECT min(key) FROM devices GROUP BY person);
+";
+
+/// From version 4, which kept no key log. Everybody waits for its first epoch.
+const FROM_4: &str = "
+CREATE TABLE log_nodes (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE logged (
+    key INTEGER PRIMARY KEY, name TEXT NOT NULL, epoch INTEGER NOT NULL, version INTEGER NOT NULL,
+    value BLOB NOT NULL, place BLOB NOT NULL, device_list BLOB NOT NULL, UNIQUE (name, epoch));
+CREATE TABLE log_roots (
+    key INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, epoch INTEGER NOT NULL, root BLOB NOT NULL,
+    UNIQUE (incarnation, epoch));
+CREATE TABLE log_steps (epoch INTEGER PRIMARY KEY, step BLOB NOT NULL);
+CREATE TABLE log_waiting (person INTEGER PRIMARY KEY);
+INSERT INTO log_waiting SELECT key FROM people;
 ";
 
 const SCHEMA: &str = "
@@ -87,6 +102,16 @@ CREATE TABLE letters (
     key INTEGER PRIMARY KEY, device INTEGER NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL,
     body BLOB NOT NULL);
 CREATE INDEX letters_of ON letters (device, number);
+
+CREATE TABLE log_nodes (key BLOB PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE logged (
+    key INTEGER PRIMARY KEY, name TEXT NOT NULL, epoch INTEGER NOT NULL, version INTEGER NOT NULL,
+    value BLOB NOT NULL, place BLOB NOT NULL, device_list BLOB NOT NULL, UNIQUE (name, epoch));
+CREATE TABLE log_roots (
+    key INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, epoch INTEGER NOT NULL, root BLOB NOT NULL,
+    UNIQUE (incarnation, epoch));
+CREATE TABLE log_steps (epoch INTEGER PRIMARY KEY, step BLOB NOT NULL);
+CREATE TABLE log_waiting (person INTEGER PRIMARY KEY);
 ";
 
 /// Settings of every connection. Full synchronisation: what is acknowledged
@@ -105,9 +130,10 @@ pub(super) fn configure(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), RelayError> {
     let steps: &[&str] = match check_version(connection)? {
         0 => &[SCHEMA],
-        1 => &[FROM_1, FROM_2, FROM_3],
-        2 => &[FROM_2, FROM_3],
-        3 => &[FROM_3],
+        1 => &[FROM_1, FROM_2, FROM_3, FROM_4],
+        2 => &[FROM_2, FROM_3, FROM_4],
+        3 => &[FROM_3, FROM_4],
+        4 => &[FROM_4],
         _ => return Ok(()),
     };
     let transaction = connection.transaction().map_err(Failure::relay)?;

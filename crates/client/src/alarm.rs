@@ -68,6 +68,20 @@ pub enum AlarmCause {
         /// In which conversation they said so.
         via: String,
     },
+    /// A relay has signed two different roots of its key log for one moment: it shows people two directories. The two roots are
+    /// kept, for anybody to check.
+    LogForked {
+        /// The relay's host.
+        relay: String,
+    },
+    /// What a relay says of people does not go together with its key log, or its key log not with what it said before.
+    /// Nothing of it is taken.
+    LogFault {
+        /// The relay's host.
+        relay: String,
+        /// What is wrong.
+        what: String,
+    },
     /// The relay of a group says that there is nothing new although somebody has seen more.
     Withheld {
         /// The group's id.
@@ -92,6 +106,8 @@ pub enum Deed {
     Changed,
     /// A list of this person's devices that this one, which alone signs them, did not sign.
     Listed,
+    /// An entry of the relay's key log under this person's name that is not this person's.
+    Logged,
 }
 
 impl AlarmCause {
@@ -106,6 +122,8 @@ impl AlarmCause {
             Self::CounterTwice { id, who, .. } => format!("counter-twice {id} {who}"),
             Self::Fork { id, .. } => format!("fork {id}"),
             Self::Withheld { id, .. } => format!("withheld {id}"),
+            Self::LogForked { relay } => format!("log-forked {relay}"),
+            Self::LogFault { relay, what } => format!("log-fault {relay} {what}"),
         }
     }
 }
@@ -141,6 +159,15 @@ impl fmt::Display for AlarmCause {
                 "{conversation}: its relay shows {who} another history than this device (found in {via}); compare with \
                  them what was said, and leave that relay"
             ),
+            Self::LogForked { relay } => write!(
+                f,
+                "the relay {relay} shows people two different directories, and has signed both: export the proof, show it to \
+                 its other users, and leave that relay"
+            ),
+            Self::LogFault { relay, what } => write!(
+                f,
+                "what the relay {relay} says of people does not hold: {what}; nothing of it is taken: ask its owner"
+            ),
             Self::Withheld { conversation, who, via, .. } => write!(
                 f,
                 "{conversation}: its relay says that there is nothing new, but {who} has seen more (said in {via})"
@@ -164,6 +191,10 @@ fn own_name(f: &mut fmt::Formatter<'_>, deed: Deed, conversation: &str) -> fmt::
         Deed::Listed => f.write_str(
             "a list of your devices is signed with your identity key that this device did not sign. Somebody has that \
              key: tell your contacts, and begin anew",
+        ),
+        Deed::Logged => f.write_str(
+            "your relay's key log has had under your name what you did not sign: others may have been given somebody \
+             else's keys for yours. Compare safety numbers, and leave that relay",
         ),
     }
 }

@@ -4,6 +4,7 @@
 use crate::alarm::AlarmCause;
 use crate::clock::check_reach;
 use crate::engine::connect;
+use crate::keylog::{Log, LoggedPerson};
 use crate::store::people::Person;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
@@ -96,7 +97,9 @@ impl Reach {
                 let persons = some.iter().map(|known| known.person.0.to_vec().into()).collect();
                 let found = match self.directory(near, &host, v1::Lookup { names: Vec::new(), persons }).await
                 {
-                    Err(ClientError::RelayAway { .. } | ClientError::Refused { .. }) => break,
+                    Err(
+                        ClientError::RelayAway { .. } | ClientError::Refused { .. } | ClientError::KeyLog(_),
+                    ) => break,
                     found => found?,
                 };
                 let restored = self.was_restored(near, &host);
@@ -114,10 +117,15 @@ impl Reach {
     }
 
     async fn directory(&mut self, near: Near<'_>, host: &str, lookup: v1::Lookup) -> Result<Vec<v1::Person>> {
-        match self.ask(near, host, Request::Lookup(lookup)).await? {
-            Body::Directory(directory) => Ok(directory.persons),
-            _ => Err(answer_fault()),
-        }
+        let store = self.store.clone();
+        let found = match Log::of(self.at(near, host).await?)?.look_up(&store, lookup).await {
+            Err(ClientError::Unreachable(cause)) if near.1.host != host => {
+                self.open.remove(host);
+                Err(ClientError::RelayAway { relay: host.to_owned(), cause })
+            }
+            found => found,
+        };
+        Ok(found?.into_iter().map(|found| found.person).collect())
     }
 
     /// Whether the relay of a host, at hand or connected, says that it was once restored from a backup.
@@ -126,11 +134,23 @@ impl Reach {
         link.is_some_and(was_restored)
     }
 
-    /// Asks the relay of a host. What it answers about people is checked against their own keys, so it need not be
+    /// Asks the relay of a host.
+    async fn ask(&mut self, near: Near<'_>, host: &str, request: Request) -> Result<Body> {
+        let answer = self.at(near, host).await?.ask(request).await;
+        match answer {
+            Err(ClientError::Unreachable(cause)) if near.1.host != host => {
+                self.open.remove(host);
+                Err(ClientError::RelayAway { relay: host.to_owned(), cause })
+            }
+            answer => answer,
+        }
+    }
+
+    /// A connection to the relay of a host. What it says about people is checked against their own keys, so it need not be
     /// vouched for.
-    async fn ask(&mut self, (link, relay): Near<'_>, host: &str, request: Request) -> Result<Body> {
+    async fn at<'l>(&'l mut self, (link, relay): Near<'l>, host: &str) -> Result<&'l Link> {
         if relay.host == host {
-            return link.ask(request).await;
+            return Ok(link);
         }
         let away = |error| match error {
             ClientError::Unreachable(cause) => ClientError::RelayAway { relay: host.to_owned(), cause },
@@ -145,12 +165,7 @@ impl Reach {
             };
             self.open.insert(host.to_owned(), link.map_err(away)?);
         }
-        let Some(link) = self.open.get(host) else { return Err(answer_fault()) };
-        let answer = link.ask(request).await;
-        if matches!(answer, Err(ClientError::Unreachable(_))) {
-            self.open.remove(host);
-        }
-        answer.map_err(away)
+        self.open.get(host).ok_or_else(answer_fault)
     }
 }
 
@@ -206,22 +221,33 @@ pub(crate) struct Listing {
     pub(crate) list: DeviceList,
     /// The next identity key that is announced, and when it was, by the relay's clock.
     pub(crate) next_identity: Option<(bytes::Bytes, u64)>,
+    /// The version of the list in the key log.
+    pub(crate) version: u64,
 }
 
 /// What the directory says of a name now, if anything; nothing is pinned.
-pub(crate) async fn look_at(link: &Link, handle: Handle) -> Result<Option<Listing>> {
-    let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
-    let Body::Directory(directory) = link.ask(Request::Lookup(lookup)).await? else {
-        return Err(answer_fault());
-    };
-    let Some(found) = directory.persons.into_iter().find(|person| person.name == handle.name()) else {
+pub(crate) async fn look_at(link: &Link, store: &Store, handle: Handle) -> Result<Option<Listing>> {
+    let found = Log::of(link)?.look_up(store, by_name(&handle)).await?;
+    let Some(found) = found.into_iter().find(|found| found.person.name == handle.name()) else {
         return Ok(None);
     };
-    let next = (found.next_identity_key.clone(), found.announced_at);
-    Ok(Some(Listing {
-        list: verified(&found)?,
-        next_identity: Some(next).filter(|(key, _)| !key.is_empty()),
-    }))
+    let LoggedPerson { person, logged } = found;
+    let next = (person.next_identity_key.clone(), person.announced_at);
+    let next_identity = Some(next).filter(|(key, _)| !key.is_empty());
+    Ok(Some(Listing { list: verified(&person)?, next_identity, version: logged.version }))
+}
+
+/// The list under a name, for whoever has no store yet and holds it against a recovery key.
+pub(crate) async fn look_before(link: &Link, handle: &Handle) -> Result<Option<DeviceList>> {
+    let Body::Directory(directory) = link.ask(Request::Lookup(by_name(handle))).await? else {
+        return Err(answer_fault());
+    };
+    let found = directory.persons.iter().find(|person| person.name == handle.name());
+    found.map(verified).transpose()
+}
+
+fn by_name(handle: &Handle) -> v1::Lookup {
+    v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() }
 }
 
 /// Looks somebody up by handle, and pins what was found.
@@ -229,13 +255,10 @@ pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Resul
     let named = handle.to_string();
     let known = store.view(move |tx| tx.person_at(&named)).await?;
     let least = known.map_or(Ok(0), |known| least(&known, was_restored(link)))?;
-    let lookup = v1::Lookup { names: vec![handle.name().to_owned()], persons: Vec::new() };
-    let Body::Directory(directory) = link.ask(Request::Lookup(lookup)).await? else {
-        return Err(answer_fault());
-    };
-    let found = directory.persons.into_iter().find(|person| person.name == handle.name());
+    let found = Log::of(link)?.look_up(store, by_name(&handle)).await?;
+    let found = found.into_iter().find(|found| found.person.name == handle.name());
     let found = found.ok_or_else(|| ClientError::UnknownPerson(handle.to_string()))?;
-    let list = verified(&found)?;
+    let list = verified(&found.person)?;
     let pinned = pin(store, handle.to_string(), list, least).await?;
     match pinned.handle == handle.as_str() {
         true => Ok(pinned),

@@ -1,6 +1,7 @@
 //! Everything that a client refuses or fails at, for a face to show: a closed set with a code for scripts, a message, a
 //! hint, and the class that decides how a command ends.
 
+use conclave_keylog::KeyLogError;
 use conclave_protocol::identity::ScanError;
 use conclave_protocol::{Error as ProtocolError, Misuse};
 
@@ -58,6 +59,9 @@ pub enum ClientError {
     /// The relay breaks its own rules.
     #[error("the relay misbehaves: {0}")]
     RelayFault(&'static str),
+    /// What the relay says of people is not what its key log says, or its key log not what it said before.
+    #[error("the relay's key log does not bear out what it says: {0}")]
+    KeyLog(KeyLogError),
     /// The relay refuses.
     #[error("the relay refused: {message}")]
     Refused {
@@ -187,6 +191,7 @@ impl ClientError {
             Self::RelayChanged => "relay_changed",
             Self::RelayVersion(_) => "relay_version",
             Self::RelayFault(_) => "relay_fault",
+            Self::KeyLog(_) => "key_log",
             Self::Refused { code, .. } | Self::GivenUp { code, .. } => code,
             Self::UnknownTarget(_) => "unknown_target",
             Self::UnknownPerson(_) => "unknown_person",
@@ -237,6 +242,7 @@ impl ClientError {
             Self::RelayChanged => "Ask the relay's owner; nothing was sent to it.",
             Self::RelayVersion(_) => "Update this program or the relay.",
             Self::RelayFault(_) => "Nothing was lost; try again, and tell the relay's owner.",
+            Self::KeyLog(_) => "Nothing of it was taken. Look at `conclave alarms`, and ask the relay's owner.",
             Self::Refused { code, .. } | Self::GivenUp { code, .. } => crate::advice::by_code(code),
             Self::UnknownTarget(_) => {
                 "See `conclave group list` and `conclave contact list`, or add the contact first."

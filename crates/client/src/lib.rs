@@ -15,6 +15,7 @@ mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod info;
+mod keylog;
 pub mod limits;
 mod store;
 mod transport;

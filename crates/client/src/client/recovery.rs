@@ -2,7 +2,7 @@
 
 use super::Client;
 use crate::clock::{Clock, SystemClock, check_reach};
-use crate::directory::{answer_fault, handle_of, look_at, relay_id};
+use crate::directory::{answer_fault, handle_of, look_before, relay_id};
 use crate::engine::{published, sign_login, sign_recovery};
 use crate::info::Outcome;
 use crate::store::meta::Fact;
@@ -93,7 +93,7 @@ impl Client {
         let facts = RelayFacts { url, id: relay_id(&link)?, host: hello.host.clone() };
         let handle = handle_of(who, &facts.host)?;
         let unknown = || ClientError::UnknownPerson(handle.to_string());
-        let list = look_at(&link, handle.clone()).await?.ok_or_else(unknown)?.list;
+        let list = look_before(&link, &handle).await?.ok_or_else(unknown)?;
         let keep = keep.iter().map(|id| device_id(id)).collect::<Result<Vec<_>>>()?;
         let fresh = !super::exists(dir);
         let store = match fresh {

@@ -115,7 +115,7 @@ impl Session<'_> {
     /// The announced key is not taken: by its clock the relay has not announced it long enough, or somebody objected.
     async fn identity_waits(&mut self) -> Result<()> {
         let handle = self.store.view(|tx| tx.protocol(|cx| Ok(Account::load(cx)?.handle().clone()))).await?;
-        let listing = look_at(&self.link, handle).await?;
+        let listing = look_at(&self.link, self.store, handle).await?;
         let announced = listing.and_then(|listing| listing.next_identity).map(|(key, _)| key);
         let step = move |tx: &Tx| {
             let own = tx.protocol(|cx| Account::next_identity(cx))?;

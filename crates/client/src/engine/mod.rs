@@ -22,6 +22,7 @@ mod refusals;
 mod seats;
 mod session;
 mod trust;
+mod watch;
 
 use crate::store::Store;
 use crate::store::lease::Lease;

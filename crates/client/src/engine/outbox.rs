@@ -102,6 +102,11 @@ impl Session<'_> {
                         self.distrust(group, format!("its directory gives keys that do not hold: {fault}"))
                             .await
                     }
+                    Err(ClientError::KeyLog(_)) => {
+                        // An alarm is raised; what waits goes once the relay is honest again.
+                        self.hold(group);
+                        Ok(false)
+                    }
                     Err(ClientError::RelayFault(cause)) => self.distrust(group, cause.into()).await,
                     Err(error) if is_fatal(&error) => Err(error),
                     Err(error) => {

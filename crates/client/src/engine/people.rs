@@ -58,8 +58,15 @@ impl Session<'_> {
             })
         });
         let (handle, list) = known.await?;
-        let who = handle.to_string();
-        let listing = match look_at(&self.link, handle).await {
+        let (who, name) = (handle.to_string(), handle.name().to_owned());
+        let found = match look_at(&self.link, self.store, handle).await {
+            Ok(Some(listing)) => {
+                self.watch_own_name((&name, *list.person()), listing.version).await?;
+                Ok(Some(listing))
+            }
+            found => found,
+        };
+        let listing = match found {
             Ok(Some(listing)) if listing.list.newer(&list).is_ok() => listing,
             Ok(_) | Err(ClientError::Protocol(_) | ClientError::RelayFault(_)) => {
                 let restored = was_restored(&self.link);
@@ -74,6 +81,8 @@ impl Session<'_> {
                 };
                 return self.store.step(tell).await;
             }
+            // An alarm is raised.
+            Err(ClientError::KeyLog(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
         if listing.list == list && listing.next_identity.is_none() {

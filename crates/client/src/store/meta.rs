@@ -49,6 +49,8 @@ pub(crate) enum Fact {
     PeopleSeen,
     /// What is being told to a new device, and how far it has come.
     Telling,
+    /// The version of the own list in the key log up to which all were looked at.
+    LogSeen,
 }
 
 impl Fact {
@@ -75,6 +77,7 @@ impl Fact {
             Self::CallsAborted => "calls_aborted",
             Self::PeopleSeen => "people_seen",
             Self::Telling => "telling",
+            Self::LogSeen => "log_seen",
         }
     }
 }

@@ -154,6 +154,29 @@ CREATE TABLE views_heard (
     at INTEGER NOT NULL,
     UNIQUE (about, incarnation, entry, hash)
 );
+CREATE TABLE log_roots (
+    relay BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    chain BLOB NOT NULL,
+    root BLOB,
+    UNIQUE (relay, incarnation, epoch)
+);
+CREATE TABLE log_heard (
+    relay BLOB NOT NULL,
+    root BLOB NOT NULL,
+    person BLOB NOT NULL,
+    via BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (relay, root)
+);
+CREATE TABLE log_told (
+    grp BLOB NOT NULL,
+    relay BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    UNIQUE (grp, relay)
+);
 ALTER TABLE channels ADD COLUMN behind INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN entry INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE messages ADD COLUMN device BLOB;

@@ -15,6 +15,7 @@ pub(crate) mod heals;
 pub(crate) mod history;
 pub(crate) mod journal;
 pub(crate) mod lease;
+pub(crate) mod log;
 pub(crate) mod letters;
 pub(crate) mod links;
 pub(crate) mod membership;

@@ -287,6 +287,32 @@ CREATE TABLE views_heard (
     at INTEGER NOT NULL,
     UNIQUE (about, incarnation, entry, hash)
 );
+-- Relays' key logs: the chain at each position where this device has been; `root`: signed, where it was the newest here.
+CREATE TABLE log_roots (
+    relay BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    chain BLOB NOT NULL,
+    root BLOB,
+    UNIQUE (relay, incarnation, epoch)
+);
+-- Roots that members have seen and this device could not compare yet.
+CREATE TABLE log_heard (
+    relay BLOB NOT NULL,
+    root BLOB NOT NULL,
+    person BLOB NOT NULL,
+    via BLOB NOT NULL,
+    at INTEGER NOT NULL,
+    UNIQUE (relay, root)
+);
+-- Which root this device has told of last in a group.
+CREATE TABLE log_told (
+    grp BLOB NOT NULL,
+    relay BLOB NOT NULL,
+    incarnation INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    UNIQUE (grp, relay)
+);
 -- Events for the person.
 CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL);
 ";

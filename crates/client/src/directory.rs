@@ -10,6 +10,7 @@ use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::{Address, Link};
 use crate::{ClientError, Result};
+use bytes::Bytes;
 use conclave_protocol::group::{Bundles, Need};
 use conclave_protocol::identity::{Account, DeviceList, Handle, UnverifiedDeviceList};
 use conclave_protocol::{DeviceId, PersonId};
@@ -83,10 +84,41 @@ impl Reach {
                 };
                 let take = Request::TakeKeys(v1::TakeKeys { devices: some.iter().map(request).collect() });
                 let Body::Keys(keys) = self.ask(near, &host, take).await? else { return Err(answer_fault()) };
-                keys.devices.into_iter().try_for_each(|keys| take_in(keys, bundles))?;
+                let mut lists = Vec::new();
+                for keys in keys.devices {
+                    lists.extend(take_in(keys, bundles)?);
+                }
+                self.take_lists(near, lists, bundles).await?;
             }
         }
         Ok(())
+    }
+
+    /// Takes in the lists that came with keys. One that is not pinned counts only if it is logged: it is looked up.
+    async fn take_lists(&mut self, near: Near<'_>, lists: Vec<Bytes>, bundles: &mut Bundles) -> Result<()> {
+        let sort = move |tx: &Tx| {
+            let own = *tx.protocol(Account::load)?.person();
+            let (mut known, mut others) = (Vec::new(), Vec::new());
+            for bytes in lists {
+                let person = *UnverifiedDeviceList::read(&bytes)?.verify()?.person();
+                match tx.person(&person)? {
+                    Some(pinned) if person != own && pinned.list[..] != bytes[..] => others.push(person),
+                    _ => known.push(bytes),
+                }
+            }
+            others.sort_unstable();
+            others.dedup();
+            Ok((known, others))
+        };
+        let (known, others) = self.store.view(sort).await?;
+        known.iter().try_for_each(|list| bundles.listed(list))?;
+        if others.is_empty() {
+            return Ok(());
+        }
+        self.people(near, &others, &mut Bundles::default()).await?;
+        let pinned = move |tx: &Tx| others.iter().map(|person| tx.person(person)).collect::<Result<Vec<_>>>();
+        let pinned = self.store.view(pinned).await?;
+        pinned.into_iter().flatten().try_for_each(|person| Ok(bundles.listed(&person.list)?))
     }
 
     /// Pins the newest lists of people, each from the relay of their handle. Who is not found, or whose relay cannot be
@@ -220,7 +252,7 @@ pub(crate) fn relay_id(link: &Link) -> Result<[u8; 32]> {
 pub(crate) struct Listing {
     pub(crate) list: DeviceList,
     /// The next identity key that is announced, and when it was, by the relay's clock.
-    pub(crate) next_identity: Option<(bytes::Bytes, u64)>,
+    pub(crate) next_identity: Option<(Bytes, u64)>,
     /// The version of the list in the key log.
     pub(crate) version: u64,
 }
@@ -266,16 +298,14 @@ pub(crate) async fn look_up(link: &Link, store: &Store, handle: Handle) -> Resul
     }
 }
 
-fn take_in(keys: v1::DeviceKeys, bundles: &mut Bundles) -> Result<()> {
-    let some_of = |bytes: bytes::Bytes| Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty());
+/// Takes in the keys of a device; gives the list of its person's devices that came with them.
+fn take_in(keys: v1::DeviceKeys, bundles: &mut Bundles) -> Result<Option<Bytes>> {
+    let some_of = |bytes: Bytes| Some(bytes.to_vec()).filter(|bytes| !bytes.is_empty());
     let device = DeviceId::try_from(keys.device.as_ref())?;
-    if let Some(list) = some_of(keys.device_list) {
-        bundles.listed(&list)?;
-    }
     if let Some(bundle) = some_of(keys.bundle) {
         bundles.device(device, bundle, some_of(keys.one_time_prekey), some_of(keys.join_key));
     }
-    Ok(())
+    Ok(Some(keys.device_list).filter(|list| !list.is_empty()))
 }
 
 fn by_host<T>(all: Vec<T>, host: impl Fn(&T) -> String) -> BTreeMap<String, Vec<T>> {

@@ -242,7 +242,9 @@ impl ClientError {
             Self::RelayChanged => "Ask the relay's owner; nothing was sent to it.",
             Self::RelayVersion(_) => "Update this program or the relay.",
             Self::RelayFault(_) => "Nothing was lost; try again, and tell the relay's owner.",
-            Self::KeyLog(_) => "Nothing of it was taken. Look at `conclave alarms`, and ask the relay's owner.",
+            Self::KeyLog(_) => {
+                "Nothing of it was taken. Look at `conclave alarms`, and ask the relay's owner."
+            }
             Self::Refused { code, .. } | Self::GivenUp { code, .. } => crate::advice::by_code(code),
             Self::UnknownTarget(_) => {
                 "See `conclave group list` and `conclave contact list`, or add the contact first."

@@ -161,7 +161,8 @@ impl<'l> Log<'l> {
     /// One step along the log, from a root to a newer one.
     async fn follow(&self, store: &Store, from: &VerifiedRoot) -> Result<VerifiedRoot, Fault> {
         let (incarnation, epoch) = from.position();
-        let Body::Trail(trail) = self.link.ask(Request::LogRoots(v1::LogRoots { incarnation, epoch, most: 0 })).await?
+        let Body::Trail(trail) =
+            self.link.ask(Request::LogRoots(v1::LogRoots { incarnation, epoch, most: 0 })).await?
         else {
             return Err(answer_fault().into());
         };
@@ -176,13 +177,19 @@ impl<'l> Log<'l> {
             Err(KeyLogError::Rewound { had, kept }) => return self.rewound(store, from, (had, kept)).await,
             Err(error) => return Err(Fault::Log(error, self.fork_at(from).await?)),
         };
-        let steps: Vec<_> = links.iter().zip(chains).map(|(link, chain)| ((link.incarnation, link.epoch), chain)).collect();
+        let steps: Vec<_> =
+            links.iter().zip(chains).map(|(link, chain)| ((link.incarnation, link.epoch), chain)).collect();
         self.keep(store, &steps, &to).await?;
         Ok(to)
     }
 
     /// The relay says that it was restored from a backup: the log goes on from an epoch where this device has been.
-    async fn rewound(&self, store: &Store, from: &VerifiedRoot, (had, kept): (u64, u64)) -> Result<VerifiedRoot, Fault> {
+    async fn rewound(
+        &self,
+        store: &Store,
+        from: &VerifiedRoot,
+        (had, kept): (u64, u64),
+    ) -> Result<VerifiedRoot, Fault> {
         let (relay, at) = (self.relay, (from.position().0, kept));
         let known = store.view(move |tx| tx.chain_at(&relay, at)).await?;
         let root = self.at(at).await?.ok_or(KeyLogError::Rewound { had, kept })?;
@@ -235,7 +242,12 @@ impl<'l> Log<'l> {
         Ok(known.map(|known| self.read(&known)).transpose().map_err(ClientError::KeyLog)?)
     }
 
-    async fn keep(&self, store: &Store, steps: &[((u64, u64), [u8; 32])], root: &VerifiedRoot) -> Result<(), Fault> {
+    async fn keep(
+        &self,
+        store: &Store,
+        steps: &[((u64, u64), [u8; 32])],
+        root: &VerifiedRoot,
+    ) -> Result<(), Fault> {
         let (relay, steps, root) = (self.relay, steps.to_vec(), root.clone());
         let keep = move |tx: &Tx| {
             for (at, chain) in &steps {

@@ -15,8 +15,10 @@ mod event;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod info;
+pub mod key_log;
 mod keylog;
 pub mod limits;
+mod log_reader;
 mod store;
 mod transport;
 mod who;

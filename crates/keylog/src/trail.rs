@@ -42,13 +42,13 @@ impl Link {
     }
 }
 
-/// Checks that `links`, those after `from` up to `to` itself, lead from one to the other.
+/// Checks that `links`, those after `from` up to `to` itself, lead from one to the other; gives the chain at each of them.
 ///
 /// # Errors
 /// [`KeyLogError::OtherLog`]; [`KeyLogError::WentBack`] if `to` is older; [`KeyLogError::Rewound`] if a link says that the log
 /// was restored to before `from`; [`KeyLogError::NotConnected`] for everything else. To find out whether the relay has forked
 /// its log, ask it for its root at the position of `from` and compare ([`crate::Fork::between`]).
-pub fn follow(from: &VerifiedRoot, links: &[Link], to: &VerifiedRoot) -> Result<(), KeyLogError> {
+pub fn follow(from: &VerifiedRoot, links: &[Link], to: &VerifiedRoot) -> Result<Vec<[u8; 32]>, KeyLogError> {
     let (start, end) = (from.statement(), to.statement());
     if from.relay_key() != to.relay_key() || start.vrf_key != end.vrf_key {
         return Err(KeyLogError::OtherLog);
@@ -58,6 +58,7 @@ pub fn follow(from: &VerifiedRoot, links: &[Link], to: &VerifiedRoot) -> Result<
     }
     let mut at = Link { incarnation: start.incarnation, epoch: start.epoch, hash: start.hash };
     let mut chain = start.chain;
+    let mut chains = Vec::with_capacity(links.len());
     for link in links {
         let same = link.incarnation == at.incarnation;
         let restored = link.incarnation > at.incarnation;
@@ -70,7 +71,8 @@ pub fn follow(from: &VerifiedRoot, links: &[Link], to: &VerifiedRoot) -> Result<
         }
         chain = step(&chain, link.incarnation, link.epoch, &link.hash);
         at = *link;
+        chains.push(chain);
     }
     let reached = (at.incarnation, at.epoch) == to.position() && at.hash == end.hash && chain == end.chain;
-    if reached { Ok(()) } else { Err(KeyLogError::NotConnected) }
+    if reached { Ok(chains) } else { Err(KeyLogError::NotConnected) }
 }

@@ -4,6 +4,7 @@ use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::path::Path;
 
+use conclave_client::key_log::FORK_MAGIC;
 use conclave_client::{Reader, audit_file};
 
 use crate::failure::{Exit, Failure};
@@ -11,7 +12,7 @@ use crate::grammar::MessageCommand;
 use crate::output;
 use crate::settings::Settings;
 
-use super::session;
+use super::{key_log, session};
 
 /// The largest history that is read, in bytes: of a group of 1000, it begins with two million.
 const LARGEST: u64 = 64 << 20;
@@ -32,11 +33,23 @@ pub(super) async fn message(command: MessageCommand, settings: &Settings) -> Res
     people(readers.devices, &readers.people)
 }
 
-/// Checks an exported history.
-pub(super) fn check(file: &Path, settings: &Settings) -> Result<(), Failure> {
+/// Checks what anybody exported, or a relay's key log.
+pub(super) async fn check(what: &str, keep: Option<&Path>, settings: &Settings) -> Result<(), Failure> {
+    let is_address = ["http://", "https://"].iter().any(|scheme| what.starts_with(scheme));
+    if is_address {
+        key_log::audit(what, keep, settings).await
+    } else {
+        check_file(Path::new(what), settings)
+    }
+}
+
+fn check_file(file: &Path, settings: &Settings) -> Result<(), Failure> {
     let failed = |e| Failure::io(&file.display().to_string(), &e);
     let mut bytes = Vec::new();
     std::fs::File::open(file).map_err(failed)?.take(LARGEST).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.starts_with(FORK_MAGIC) {
+        return key_log::check_fork(&bytes, settings);
+    }
     let report = audit_file(&bytes).map_err(|cause| {
         let hint = "It was altered, is not whole, or is no exported history: believe nothing of it.";
         Failure::new(Exit::Refused, "audit_failed", format!("this history does not hold: {cause}"), hint)

@@ -14,6 +14,7 @@ mod event;
 mod group;
 mod heal;
 mod invite;
+mod key_log;
 mod message;
 mod policy;
 mod read;
@@ -47,7 +48,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Send(args) => send::run(args, settings).await,
         Command::Read(args) => read::run(args, settings).await,
         Command::Message(command) => audit::message(command, settings).await,
-        Command::Audit { file } => audit::check(&file, settings),
+        Command::Audit { what, keep } => audit::check(&what, keep.as_deref(), settings).await,
         Command::Alarms(args) => alarms::run(args, settings).await,
         Command::Sync => sync::run(settings).await,
         Command::Request(command) => request::run(command, settings).await,

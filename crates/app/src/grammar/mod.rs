@@ -112,11 +112,17 @@ pub(crate) enum Command {
         after_help = "Examples:\n  conclave message info ID\n  conclave message info ID --export who.audit"
     )]
     Message(MessageCommand),
-    /// Check an exported history of who is in a group: every signature, every right; needs no account
-    #[command(after_help = "Example:\n  conclave audit who.audit --json")]
+    /// Check an exported history of who is in a group, or a relay's key log, or a proof that it was forked; needs no account
+    #[command(
+        after_help = "Examples:\n  conclave audit who.audit --json\n  conclave audit https://relay.example --keep relay.root     go on from what was audited the last time"
+    )]
     Audit {
-        /// What `group audit --export` or `message info --export` wrote
-        file: PathBuf,
+        /// What `group audit --export`, `message info --export` or `alarms --export` wrote, or a relay's address
+        #[arg(value_name = "FILE-or-URL")]
+        what: String,
+        /// Of a relay: the file with the root that was audited last, made if it is not there
+        #[arg(long, value_name = "FILE")]
+        keep: Option<PathBuf>,
     },
     /// What is loud: somebody posts in your name, or a relay shows different people different things
     #[command(

@@ -16,13 +16,13 @@ mod knocks;
 mod letters;
 mod messages;
 mod outbox;
+mod own_name;
 mod people;
 mod proposals;
 mod refusals;
 mod seats;
 mod session;
 mod trust;
-mod watch;
 
 use crate::store::Store;
 use crate::store::lease::Lease;

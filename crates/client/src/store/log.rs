@@ -31,14 +31,22 @@ impl Tx<'_> {
     }
 
     /// The chain of a relay's log at a position, if this device has been there.
-    pub(crate) fn chain_at(&self, relay: &[u8; 32], (incarnation, epoch): Position) -> Result<Option<[u8; 32]>> {
+    pub(crate) fn chain_at(
+        &self,
+        relay: &[u8; 32],
+        (incarnation, epoch): Position,
+    ) -> Result<Option<[u8; 32]>> {
         let sql = "SELECT chain FROM log_roots WHERE relay = ?1 AND incarnation = ?2 AND epoch = ?3";
         let at = params![&relay[..], signed(incarnation), signed(epoch)];
         Ok(self.db.prepare_cached(sql)?.query_row(at, |row| row.get(0)).optional()?)
     }
 
     /// The root at a position, as it was signed, if it was ever the newest here.
-    pub(crate) fn root_at(&self, relay: &[u8; 32], (incarnation, epoch): Position) -> Result<Option<Vec<u8>>> {
+    pub(crate) fn root_at(
+        &self,
+        relay: &[u8; 32],
+        (incarnation, epoch): Position,
+    ) -> Result<Option<Vec<u8>>> {
         let sql = "SELECT root FROM log_roots WHERE relay = ?1 AND incarnation = ?2 AND epoch = ?3";
         let at = params![&relay[..], signed(incarnation), signed(epoch)];
         Ok(self.db.prepare_cached(sql)?.query_row(at, |row| row.get(0)).optional()?.flatten())
@@ -68,7 +76,8 @@ impl Tx<'_> {
         let HeardRoot { relay, root, person, via } = heard;
         let row = params![&relay[..], root, person.as_bytes(), via.as_bytes(), signed(self.now.0)];
         self.db.prepare_cached(sql)?.execute(row)?;
-        let sql = "DELETE FROM log_heard WHERE relay = ?1 AND rowid <= (SELECT max(rowid) FROM log_heard) - 256";
+        let sql =
+            "DELETE FROM log_heard WHERE relay = ?1 AND rowid <= (SELECT max(rowid) FROM log_heard) - 256";
         Ok(self.db.prepare_cached(sql)?.execute([&relay[..]]).map(drop)?)
     }
 

@@ -70,7 +70,10 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
         Code::UnknownBlob => {
             ("it does not have what an invitation names", "Ask the one who invited to do it once more.")
         }
-        Code::UnknownEpoch => ("its key log has no such epoch", OURS),
+        Code::UnknownEpoch => (
+            "its key log does not have what was read there before",
+            "It may have been restored from a backup: ask its owner.",
+        ),
         Code::StorageFull => {
             ("it has no room left", "Its owner must make some; what waits is sent by itself then.")
         }

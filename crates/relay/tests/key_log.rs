@@ -39,10 +39,17 @@ async fn look(client: &mut Client, name: &str) -> (VerifiedRoot, Logged, v1::Per
 }
 
 fn list(list: &'static str) -> Request {
-    Request::Publish(v1::Publish { device_list: Bytes::from_static(list.as_bytes()), ..v1::Publish::default() })
+    Request::Publish(v1::Publish {
+        device_list: Bytes::from_static(list.as_bytes()),
+        ..v1::Publish::default()
+    })
 }
 
-async fn trail(client: &mut Client, (incarnation, epoch): (u64, u64), most: u32) -> (Vec<Link>, VerifiedRoot) {
+async fn trail(
+    client: &mut Client,
+    (incarnation, epoch): (u64, u64),
+    most: u32,
+) -> (Vec<Link>, VerifiedRoot) {
     let ask = Request::LogRoots(v1::LogRoots { incarnation, epoch, most });
     let Body::Trail(trail) = client.ask(ask).await else { panic!() };
     (Link::decode_all(&trail.links).unwrap(), verified(client, &trail.root))
@@ -66,7 +73,10 @@ async fn who_is_found_is_found_with_a_proof_of_just_that_list() {
     mike.register(&Device::new("mike")).await;
     let mut stranger = Client::connect(&relay).await;
     let (root, logged, person) = look(&mut stranger, "mike").await;
-    assert_eq!((root.position(), logged.version, person.device_list.as_ref()), ((1, 1), 1, &b"list of mike"[..]));
+    assert_eq!(
+        (root.position(), logged.version, person.device_list.as_ref()),
+        ((1, 1), 1, &b"list of mike"[..])
+    );
     assert!(matches!(mike.ask(list("second")).await, Body::Stock(_)));
     let (newer, logged, person) = look(&mut stranger, "mike").await;
     assert_eq!((newer.position(), logged.version, person.device_list.as_ref()), ((1, 2), 2, &b"second"[..]));
@@ -212,7 +222,10 @@ async fn the_log_goes_on_after_a_restart() {
         let mut client = Client::connect(&running).await;
         if let Some(before) = before.replace(root.clone()) {
             let (links, newest) = trail(&mut client, before.position(), 0).await;
-            assert_eq!(grew(&before, &links, &newest, &growth(&mut client, epoch - 1, 0).await).await, Ok(()));
+            assert_eq!(
+                grew(&before, &links, &newest, &growth(&mut client, epoch - 1, 0).await).await,
+                Ok(())
+            );
         }
         running.shutdown().await.unwrap();
     }
@@ -265,7 +278,10 @@ async fn a_log_without_its_key_or_with_another_is_no_log() {
         copy_directory(&at("relay"), &at(name));
         damage(&at(name));
         let refused = serve(Config { data: Some(at(name)), ..Config::default() }).await.unwrap_err();
-        assert!(matches!(&refused, RelayError::BadKey(path) if path.ends_with("log.key")), "{name}: {refused}");
+        assert!(
+            matches!(&refused, RelayError::BadKey(path) if path.ends_with("log.key")),
+            "{name}: {refused}"
+        );
     }
     assert!(serve(Config { data: Some(at("relay")), ..Config::default() }).await.is_ok());
 }

@@ -1,7 +1,7 @@
 //! The key log's tables.
 
-use crate::storage::log::{self, EpochOp, LoggedRow, Position, WaitingRow};
 use super::*;
+use crate::storage::log::{self, EpochOp, LoggedRow, Position, WaitingRow};
 
 fn epoch(op: EpochOp) -> Op {
     Op::Epoch(Box::new(op))

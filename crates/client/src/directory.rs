@@ -97,12 +97,13 @@ impl Reach {
     /// Takes in the lists that came with keys. One that is not pinned counts only if it is logged: it is looked up.
     async fn take_lists(&mut self, near: Near<'_>, lists: Vec<Bytes>, bundles: &mut Bundles) -> Result<()> {
         let sort = move |tx: &Tx| {
-            let own = *tx.protocol(Account::load)?.person();
+            // A device that is only about to become one has no account yet.
+            let own = tx.protocol(Account::load).ok().map(|account| *account.person());
             let (mut known, mut others) = (Vec::new(), Vec::new());
             for bytes in lists {
                 let person = *UnverifiedDeviceList::read(&bytes)?.verify()?.person();
                 match tx.person(&person)? {
-                    Some(pinned) if person != own && pinned.list[..] != bytes[..] => others.push(person),
+                    Some(pinned) if Some(person) != own && pinned.list[..] != bytes[..] => others.push(person),
                     _ => known.push(bytes),
                 }
             }

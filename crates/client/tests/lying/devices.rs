@@ -68,7 +68,7 @@ async fn an_own_list_that_is_rolled_back_or_anothers_is_named_and_published_agai
     let report = table.sean.heal_everything(PATIENCE).await.unwrap();
     assert!(report.keys_replaced);
     let events = table.sean_syncs().await;
-    assert!(matches!(alarms(&events)[..], [AlarmCause::ListRolledBack { .. }]), "{events:?}");
+    assert!(matches!(alarms(&events)[..], [AlarmCause::LogFault { .. }]), "{events:?}");
     // Others still have nothing but what sean has signed.
     table.proxy.be_honest();
     table.sean_syncs().await;

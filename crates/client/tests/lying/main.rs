@@ -9,6 +9,7 @@ mod connection;
 mod devices;
 mod directory;
 mod joining;
+mod key_log;
 mod log;
 mod posts;
 

@@ -121,6 +121,7 @@ fn own_codes() -> Vec<(&'static str, &'static str, Exit)> {
         ("demo", "a step of `conclave demo` failed", Exit::Refused),
         ("attention", "`conclave doctor` found something", Exit::Refused),
         ("audit_failed", "an exported history of a membership does not hold", Exit::Refused),
+        ("log_forked", "a relay has signed two roots for one epoch of its key log", Exit::Refused),
         (
             "call_aborted",
             "a comparison of four words came to nothing, or somebody did not take part in time",
@@ -193,6 +194,7 @@ fn client_errors() -> Vec<ClientError> {
         ClientError::Unreachable("WHY".to_owned()),
         ClientError::RelayChanged,
         ClientError::RelayVersion(9),
+        ClientError::KeyLog(conclave_client::key_log::KeyLogError::BadProof),
         ClientError::RelayFault("HOW"),
         ClientError::UnknownTarget(name()),
         ClientError::UnknownPerson(name()),

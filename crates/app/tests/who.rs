@@ -137,3 +137,48 @@ fn a_second_device_is_told_what_was_and_after_the_loss_of_both_the_words_bring_t
     mike.ok(&["send", "Trip", "welcome back"]);
     assert_eq!(again.texts("Trip"), ["welcome back"]);
 }
+
+#[test]
+fn anybody_audits_a_relays_key_log_and_a_fork_of_it_is_proved() {
+    let mut world = World::new();
+    let [mike, _, _] = three(&world);
+    let keep = world.path("relay.root");
+    let (home, url) = (world.path(""), world.url.clone());
+    let audit = || {
+        let kept = ["--keep", keep.to_str().unwrap()];
+        conclave(&home).args(["audit", &url, "--json"]).args(kept).output().unwrap()
+    };
+    let first = json(&String::from_utf8(audit().stdout).unwrap());
+    assert!(first["from"] == 0 && first["epoch"].as_u64().unwrap() >= 1, "{first}");
+    let before = world.path("before");
+    world.kill_relay();
+    copy(&world.path("relay"), &before);
+    world.start_relay();
+    let dave = world.person("dave");
+    dave.ok(&["contact", "add", "mike"]);
+    mike.ok(&["contact", "add", "dave"]);
+    let then = json(&String::from_utf8(audit().stdout).unwrap());
+    assert_eq!(then["from"], first["epoch"], "from where it stood");
+    assert!(then["epoch"].as_u64() > first["epoch"].as_u64(), "{then}");
+    // The relay goes on from its past another way.
+    world.kill_relay();
+    std::fs::remove_dir_all(world.path("relay")).unwrap();
+    copy(&before, &world.path("relay"));
+    world.start_relay();
+    let john = world.person("john");
+    john.ok(&["contact", "add", "mike"]);
+    john.ok(&["contact", "add", "steve"]);
+    let forked = audit();
+    assert_eq!(forked.status.code(), Some(1), "{forked:?}");
+    assert!(String::from_utf8_lossy(&forked.stderr).contains("log_forked"), "{forked:?}");
+    let proof = conclave(&world.path("")).arg("audit").arg(world.path("relay.fork")).output().unwrap();
+    assert!(String::from_utf8_lossy(&proof.stdout).contains("Both signatures hold"), "{proof:?}");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}

@@ -103,7 +103,9 @@ impl Reach {
             for bytes in lists {
                 let person = *UnverifiedDeviceList::read(&bytes)?.verify()?.person();
                 match tx.person(&person)? {
-                    Some(pinned) if Some(person) != own && pinned.list[..] != bytes[..] => others.push(person),
+                    Some(pinned) if Some(person) != own && pinned.list[..] != bytes[..] => {
+                        others.push(person)
+                    }
                     _ => known.push(bytes),
                 }
             }

@@ -151,8 +151,8 @@ impl fmt::Display for AlarmCause {
             ),
             Self::CounterTwice { conversation, who, .. } => write!(
                 f,
-                "{conversation}: two different messages of one device of {who} came under one number: somebody else may \
-                 have its keys; what it says is marked; call {who}"
+                "{conversation}: two different messages of one device of {who} came under one number: somebody else has its \
+                 keys, or the relay lies; what it says is marked; call {who}"
             ),
             Self::Fork { conversation, who, via, .. } => write!(
                 f,
@@ -181,12 +181,12 @@ fn own_name(f: &mut fmt::Formatter<'_>, deed: Deed, conversation: &str) -> fmt::
         Deed::Posted => write!(
             f,
             "{conversation}: something was posted in your name that this device did not post. Somebody has its keys, or \
-             the relay lies. Your keys are replaced and the group is told"
+             the relay lies. The others are told and keys are replaced; take away a linked device, and link it anew"
         ),
         Deed::Changed => write!(
             f,
-            "{conversation}: a change is signed with this device's key that it did not make. Somebody has its keys. Your \
-             keys are replaced and the group is told"
+            "{conversation}: a change is signed with this device's key that it did not make. Somebody has its keys. The \
+             others are told and keys are replaced; take away a linked device, and link it anew"
         ),
         Deed::Listed => f.write_str(
             "a list of your devices is signed with your identity key that this device did not sign. Somebody has that \

@@ -121,6 +121,15 @@ pub enum Event {
         /// Why.
         cause: AlarmCause,
     },
+    /// A device that was in doubt has other keys, signed by its person, or is vouched for by them, or is gone.
+    Believed {
+        /// The group's id.
+        id: String,
+        /// Its local name.
+        conversation: String,
+        /// Whose device.
+        who: String,
+    },
     /// A letter was dropped.
     LetterDropped {
         /// Why.
@@ -286,6 +295,9 @@ impl fmt::Display for Event {
                 write!(f, "{conversation}: {what} was given up: {cause}")
             }
             Self::Alarm { alarm, cause } => write!(f, "ALARM {alarm}: {cause}"),
+            Self::Believed { conversation, who, .. } => {
+                write!(f, "{conversation}: what {who} says is theirs again; what was in doubt stays marked")
+            }
             Self::LetterDropped { cause } => write!(f, "a letter was dropped: {cause}"),
             Self::InvitationFails { cause } => {
                 write!(f, "an invitation does not hold so far: {cause}; it is tried again for a week")

@@ -188,6 +188,19 @@ pub struct Message {
     pub received_at: i64,
     /// The group's epoch.
     pub epoch: u64,
+    /// Why it is in doubt who said it. `None`: it is not.
+    pub doubtful: Option<Doubt>,
+}
+
+/// Why it is in doubt who said something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Doubt {
+    /// The person whose device it is says that it was not them.
+    Disavowed,
+    /// Two different messages of that device came under one number before.
+    NumberTwice,
 }
 
 /// How a link may be used.

@@ -32,9 +32,9 @@ pub use doctor::{About, Directory, File, RelayReport, Report, Versions, examine}
 pub use error::{ClientError, ExitClass};
 pub use event::{Event, LateHeal};
 pub use info::{
-    AccountInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, GroupHeal, GroupInfo, HealInfo,
-    HealReport, InviteOptions, MemberInfo, Message, Outcome, ProposedInfo, ReadOptions, RequestInfo,
-    SyncReport, Ticket,
+    AccountInfo, ContactInfo, ConversationRef, Delivery, DeviceInfo, Door, Doubt, GroupHeal, GroupInfo,
+    HealInfo, HealReport, InviteOptions, MemberInfo, Message, Outcome, ProposedInfo, ReadOptions,
+    RequestInfo, SyncReport, Ticket,
 };
 pub use store::census::{Census, Keys, People};
 pub use store::{backup, restore};

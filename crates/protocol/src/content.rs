@@ -1,9 +1,10 @@
 //! What people say, and how its length is hidden. Who said it, and whether it is authentic, is the group's concern.
 
 use crate::codec::{self, Rest};
+use crate::gossip::Gossip;
 use crate::group::CallStep;
 use crate::history::History;
-use crate::identity::{MAX_ATTESTATIONS, UnverifiedAttestation};
+use crate::identity::{MAX_ATTESTATIONS, UnverifiedAttestation, UnverifiedDisavowal};
 use crate::{Misuse, PeerFault, Result};
 use tls_codec::{TlsDeserializeBytes, TlsSerialize, TlsSize};
 
@@ -14,6 +15,8 @@ const TEXT: u16 = 1;
 const HISTORY: u16 = 2;
 const ATTESTATIONS: u16 = 3;
 const CALL: u16 = 4;
+const DISAVOWAL: u16 = 5;
+const CARRYING: u16 = 6;
 const CRITICAL: u16 = 1 << 15;
 
 /// What a message says.
@@ -28,6 +31,8 @@ pub enum Content {
     Attestations(Vec<UnverifiedAttestation>),
     /// A step of a comparison of words in a call.
     Call(CallStep),
+    /// A person's word that what one of their devices did was not, or is again, their doing.
+    Disavowal(Box<UnverifiedDisavowal>),
     /// A kind that this version does not know. `critical`: it cannot be shown without a newer version.
     Unknown {
         /// The kind's number.
@@ -72,6 +77,7 @@ impl Content {
             }
             Self::Attestations(all) => Encoded { kind: ATTESTATIONS, bytes: Rest(codec::encode(all)?) },
             Self::Call(step) => Encoded { kind: CALL, bytes: Rest(codec::encode(step)?) },
+            Self::Disavowal(said) => Encoded { kind: DISAVOWAL, bytes: Rest(codec::encode(&**said)?) },
             Self::Unknown { kind, critical, bytes } => {
                 let kind = if *critical { kind | CRITICAL } else { kind & !CRITICAL };
                 Encoded { kind, bytes: Rest(bytes.clone()) }
@@ -98,9 +104,43 @@ impl Content {
                 }
             }
             (CALL, false) => codec::decode(&bytes).map(Self::Call),
-            (TEXT | HISTORY | ATTESTATIONS | CALL, _) => Err(PeerFault::Malformed.into()),
+            (DISAVOWAL, false) => codec::decode(&bytes).map(Box::new).map(Self::Disavowal),
+            (TEXT | HISTORY | ATTESTATIONS | CALL | DISAVOWAL | CARRYING, _) => {
+                Err(PeerFault::Malformed.into())
+            }
             (kind, critical) => Ok(Self::Unknown { kind, critical, bytes }),
         }
+    }
+}
+
+/// What a message carries: the content, and beside it, if there is any, gossip. As critical as the content.
+///
+/// # Errors
+/// As [`Content::encode`].
+pub(crate) fn encode_carrying(gossip: &Gossip, content: &Content) -> Result<Vec<u8>> {
+    let inside = content.encode()?;
+    if gossip.is_empty() {
+        return Ok(inside);
+    }
+    let critical = inside.first().map_or(0, |first| u16::from(*first) << 8) & CRITICAL;
+    let bytes = [codec::encode(gossip)?, inside].concat();
+    codec::encode(&Encoded { kind: CARRYING | critical, bytes: Rest(bytes) })
+}
+
+/// What [`encode_carrying`] made.
+///
+/// # Errors
+/// `Malformed`, also for gossip that is empty, too much, or inside other gossip.
+pub(crate) fn decode_carrying(bytes: &[u8]) -> Result<(Gossip, Content)> {
+    let Encoded { kind, bytes: Rest(inside) } = codec::decode(bytes)?;
+    if kind & !CRITICAL != CARRYING {
+        return Ok((Gossip::default(), Content::decode(bytes)?));
+    }
+    let (gossip, content): (Gossip, _) = codec::decode_prefix(&inside)?;
+    let critical = content.first().map_or(0, |first| u16::from(*first) << 8) & CRITICAL;
+    match !gossip.is_empty() && gossip.is_bounded() && critical == kind & CRITICAL {
+        true => Ok((gossip, Content::decode(content)?)),
+        false => Err(PeerFault::Malformed.into()),
     }
 }
 

@@ -66,6 +66,8 @@ labels! {
     EPOCH_CHAINS = "epoch chains", "key: the root of an epoch's secret tree";
     SECRET_TREE = "secret tree", "key: a child of a node of the secret tree";
     ATTESTATION = "attestation", "signature by the device key: two people have compared their safety number";
+    DISAVOWAL = "disavowal", "signature by the identity or device key: it was, or was not, the person's device";
+    VIEW_TAG = "view tag", "hash: names a group to members of another one who are in both";
     CALL_COMMITMENT = "call commitment", "hash: commits a device to its part of the words of a call";
     CALL_WORDS = "call words", "hash: the words of a call";
     GROUP_CODE = "group code", "hash: who is in a group, before it is stretched";

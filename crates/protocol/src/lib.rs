@@ -10,6 +10,7 @@ mod context;
 mod error;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod gossip;
 pub mod group;
 pub mod history;
 pub mod identity;

@@ -2,7 +2,7 @@
 //! is only named.
 
 use crate::group::Scheme;
-use crate::{Timestamp, codec, content, group, identity, roster, session};
+use crate::{Timestamp, codec, content, gossip, group, identity, roster, session};
 
 /// A bound: what is bounded, how much, of what.
 pub type Limit = (&'static str, u64, &'static str);
@@ -27,6 +27,11 @@ pub const ALL: &[Limit] = &[
     ("message keys kept for late messages of a session", session::limits::SKIPPED as u64, "keys"),
     ("message keys that one message may skip in a session", session::limits::JUMP as u64, "keys"),
     ("messages that one message may skip in a sender's chain", group::limits::JUMP, "messages"),
+    ("numbers of a sender's chain that are held against a second use", group::limits::NUMBERS, "messages"),
+    ("own wiped posts that are remembered", group::limits::WIPED as u64, "posts"),
+    ("views of other groups in a message", gossip::MAX_VIEWS as u64, "views"),
+    ("signed roots of key logs in a message", gossip::MAX_ROOTS as u64, "roots"),
+    ("one of these roots", gossip::MAX_ROOT as u64, "bytes"),
     ("own running hashes that a view is checked against", group::limits::VIEWS, "entries"),
     ("a device heals before it speaks, at the soonest after", group::limits::HEAL_LEAST / 60_000, "minutes"),
     (

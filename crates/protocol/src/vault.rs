@@ -108,6 +108,10 @@ pub(crate) enum Row {
     ProofBase = 43,
     /// A commit of that history, by its epoch.
     ProofStep = 44,
+    /// Hashes of own posts of a group that were wiped before their fate was known: one row per group.
+    Wiped = 45,
+    /// The hash of a message by a number of its sender's chain in this epoch, by group, device and number.
+    Numbered = 46,
 }
 
 /// Builds the key of a row.

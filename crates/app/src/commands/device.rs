@@ -36,6 +36,15 @@ pub(crate) async fn run(command: DeviceCommand, settings: &Settings) -> Result<(
             done(client.approve_device(&code, settings.timeout).await?)
         }
         DeviceCommand::List => list(settings).await,
+        DeviceCommand::Trust { device } => {
+            let groups = session::open(settings).await?.believe_device(&device).await?;
+            match settings.json {
+                true => output::json(&serde_json::json!({ "groups": groups })),
+                false => output::line(&format!(
+                    "Told in {groups} groups, with the next command that reaches the relay."
+                )),
+            }
+        }
         DeviceCommand::Revoke { device } => {
             done(session::open(settings).await?.revoke_device(&device, settings.timeout).await?)
         }

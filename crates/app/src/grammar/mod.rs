@@ -178,6 +178,11 @@ pub(crate) enum DeviceCommand {
     },
     /// Show them
     List,
+    /// One that was said to be in other hands is yours again: tell the groups that doubt it
+    Trust {
+        /// Its id, as `list` shows it
+        device: String,
+    },
     /// Take one away: it reads nothing any more
     Revoke {
         /// Its id, as `list` shows it
@@ -436,6 +441,7 @@ mod tests {
             "conclave --data DIR alarms --json",
             "conclave --data DIR alarms --export 1 FILE",
             "conclave --data DIR alarms --acknowledge 1",
+            "conclave --data DIR device trust DEVICE --json",
             "conclave --data DIR sync",
             "conclave --data DIR heal --json",
             "conclave --data DIR doctor --json",

@@ -2,7 +2,12 @@
 
 use super::Client;
 use crate::alarm::AlarmInfo;
+use crate::engine::say_everywhere;
+use crate::store::Tx;
 use crate::{ClientError, Result};
+use conclave_protocol::group::Group;
+use conclave_protocol::identity::{Account, Doings, Verdict};
+use conclave_protocol::{DeviceId, Digest, Misuse};
 
 impl Client {
     /// All alarms, the newest first; those acknowledged as well.
@@ -21,6 +26,16 @@ impl Client {
         }
     }
 
+    /// Says that another device of this person, which one of them said not to be theirs, or which others doubt, is theirs
+    /// again: in every group where this device doubts it as well. In how many that is.
+    ///
+    /// # Errors
+    /// `NotAMember` for what is no other device of this person.
+    pub async fn believe_device(&self, device: &str) -> Result<usize> {
+        let id = hex::decode(device).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()).map(DeviceId);
+        self.store.step(move |tx| believe(tx, id.ok_or(Misuse::NotAMember)?)).await
+    }
+
     /// What shows an alarm's cause to others, as bytes; `None` where nothing but this device's word does.
     ///
     /// # Errors
@@ -29,4 +44,23 @@ impl Client {
         let proof = self.store.view(move |tx| tx.alarm_proof(alarm)).await?;
         proof.ok_or_else(|| ClientError::UnknownTarget(alarm.to_string()))
     }
+}
+
+fn believe(tx: &Tx, device: DeviceId) -> Result<usize> {
+    let account = tx.protocol(Account::load)?;
+    let list = account.device_list();
+    let listed = list.device(device).filter(|_| device != *account.device_id()).ok_or(Misuse::NotAMember)?;
+    let mut groups = 0;
+    for known in tx.all_conversations()? {
+        if !tx.frozen_in(&known.group)?.iter().any(|frozen| frozen.device == device) {
+            continue;
+        }
+        let group = tx.protocol(|cx| Group::load(&known.group, cx))?;
+        let (entry, hash) = (group.cursor(), Digest([0; 32]));
+        let of = Doings { device, key: listed.signing, group: known.group, entry, hash };
+        say_everywhere(tx, &account, &group, Verdict::MeAgain, of)?;
+        tx.thaw(&known.group, &device, entry + 1)?;
+        groups += 1;
+    }
+    Ok(groups)
 }

@@ -126,6 +126,7 @@ pub(super) fn found(tx: &Tx, scheme: Scheme, title: &str, with: Option<&PersonId
         posts: 0,
         asked_at: 0,
         lost: 0,
+        behind: false,
     })?;
     tx.add_conversation(&group, title, with, None, State::Member)?;
     if tx.protocol(Account::load)?.device_list().devices().len() > 1 {

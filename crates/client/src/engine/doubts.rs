@@ -5,6 +5,7 @@
 use super::changes::named;
 use super::outbox::is_leaving;
 use crate::store::Tx;
+use crate::store::channels::Channel;
 use crate::store::conversations::State;
 use crate::store::outbox::{What, WishState};
 use crate::{ClientError, Event, Result};
@@ -69,6 +70,9 @@ fn unsettle(tx: &Tx, group: &GroupId, state: &v1::SeatState) -> Result<()> {
 fn compare(tx: &Tx, group: &GroupId, state: &v1::SeatState) -> Result<()> {
     let Some(channel) = tx.channel(group)? else { return Ok(()) };
     let loaded = tx.protocol(|cx| Group::load(group, cx))?;
+    if is_behind(tx, &channel, state)? {
+        tx.set_behind(group)?;
+    }
     let unsettled = tx.post(group)?.is_some_and(|post| post.number <= state.last_post);
     count_posts(tx, group, state.last_post)?;
     if unsettled && state.last_entry <= loaded.cursor() {
@@ -84,6 +88,17 @@ fn compare(tx: &Tx, group: &GroupId, state: &v1::SeatState) -> Result<()> {
         // The entries that come will tell.
         false => Ok(()),
     }
+}
+
+/// Whether the relay has posts of this seat that this store knows nothing of: it is an older copy, or somebody else posts.
+fn is_behind(tx: &Tx, channel: &Channel, state: &v1::SeatState) -> Result<bool> {
+    Ok(match tx.post(&channel.group)? {
+        None => state.last_post > channel.posts,
+        Some(post) if state.last_post == post.number => {
+            post.shared_hash()?.as_slice() != state.last_hash.as_ref()
+        }
+        Some(post) => state.last_post > post.number,
+    })
 }
 
 /// The relay says how many posts it has of this seat. What it has beyond those known here comes back as entries, which

@@ -6,6 +6,7 @@ use super::session::Session;
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::heals::SPREAD;
+use crate::store::meta::Fact;
 use crate::store::outbox::{Heal, What};
 use crate::{Event, LateHeal, Result};
 use bytes::Bytes;
@@ -131,5 +132,49 @@ pub(crate) fn plan(tx: &Tx, group: &Group) -> Result<()> {
         false => (every / SPREAD / 2, every / SPREAD),
     };
     let chance = u64::from_be_bytes(tx.random()?) % (most - least + 1);
-    tx.plan_heal(group.id(), from.plus(least + chance).0, every, !silent)
+    tx.plan_heal(group.id(), from.plus(least + chance).0, every, !silent)?;
+    match names_former_keys(tx, group)? {
+        true => tx.heal_first(group.id()),
+        false => Ok(()),
+    }
+}
+
+/// Whether a group has keys of this device that it has replaced: sessions with the new ones do not fit it.
+fn names_former_keys(tx: &Tx, group: &Group) -> Result<bool> {
+    let own = tx.protocol(Account::load)?;
+    let list = group.people().find(|one| one.person == *own.person()).map(|one| one.list);
+    let listed = list.and_then(|list| list.device(*own.device_id()));
+    Ok(listed.is_some_and(|listed| listed.signing != *own.device_signing().public()))
+}
+
+/// A group whose heal was wished for.
+pub(crate) struct Wished {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) wish: i64,
+}
+
+/// Wishes for new keys of this device, and for a heal of every group that it is in: the number of the keys' wish, and the
+/// groups with theirs. `beyond`: also where the outbox is full.
+pub(crate) fn heal_all(tx: &Tx, beyond: bool) -> Result<(i64, Vec<Wished>)> {
+    let keys = tx.number(Fact::KeysWanted)? + 1;
+    tx.set_number(Fact::KeysWanted, keys)?;
+    // Whoever is connected logs in again, and publishes what is missing.
+    tx.set_number(Fact::SyncWanted, tx.number(Fact::SyncWanted)? + 1)?;
+    let mut wishes = Vec::new();
+    for known in tx.all_conversations()? {
+        if known.state != State::Member || tx.channel(&known.group)?.is_none() {
+            continue;
+        }
+        if tx.protocol(|cx| Group::position(&known.group, cx))?.out {
+            continue;
+        }
+        let what = What::Change(Intent::Heal);
+        let wish = match beyond {
+            true => tx.wish_beyond(&known.group, &what, 0)?,
+            false => tx.wish(&known.group, &what, 0)?,
+        };
+        wishes.push(Wished { id: known.group.to_string(), name: known.name, wish });
+    }
+    Ok((keys, wishes))
 }

@@ -1,6 +1,7 @@
 //! Taking in entries: in the order of the log, each in a savepoint of its own, what follows from it in the same
 //! transaction; acknowledged only after that transaction is on disk.
 
+use super::alarms::{after_commit, not_posted, number_twice, own_name};
 use super::blobs::{Lacks, Waiting};
 use super::calls::take_call;
 use super::changes::{end, named, shown, take_over};
@@ -10,6 +11,7 @@ use super::healing::Allowed;
 use super::joining::take_first;
 use super::messages::take_message;
 use super::session::Session;
+use crate::alarm::Deed;
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::messages::{NewMessage, TEXT};
@@ -243,6 +245,7 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
         Received::Accepted { changes, epoch, .. } => {
             settled(tx, account, group, entry, epoch)?;
             take_over(tx, group, &changes, (*account.person(), entry.at))?;
+            after_commit(tx, group, None)?;
             if changes.iter().any(|change| matches!(change, Happened::Healed(_))) {
                 super::healing::plan(tx, group)?;
             }
@@ -252,11 +255,12 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
             }
             Ok(if left { Taken::Over } else { Taken::Other })
         }
-        Received::Committed { author, changes, seats_differ, .. } => {
+        Received::Committed { author, device, changes, seats_differ, .. } => {
             if seats_differ {
                 ignored(tx, group, "the relay opened or closed other seats than the change says")?;
             }
             take_over(tx, group, &changes, (author, entry.at))?;
+            after_commit(tx, group, Some(device))?;
             Ok(Taken::Other)
         }
         Received::LeaveRequested { person } => leaving(tx, group, &person),
@@ -277,6 +281,9 @@ fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &
             ignored(tx, group, &cause)?;
             Ok(if fault == PeerFault::Duplicate { Taken::Other } else { Taken::Missing })
         }
+        Received::NumberTwice { person, device } => number_twice(tx, group, (person, device), entry),
+        Received::Impersonated => own_name(tx, account, group, Deed::Changed, entry).map(|()| Taken::Void),
+        Received::NotPosted => not_posted(tx, account, group, entry),
         Received::Stranded(fault) => {
             stranded(tx, group, fault)?;
             Ok(if entry.expired { Taken::Missing } else { Taken::Other })
@@ -304,6 +311,7 @@ fn settled(tx: &Tx, account: &Account, group: &Group, entry: &v1::Entry, epoch: 
             received_at: entry.at,
             epoch,
             own: true,
+            place: (entry.number, *account.device_id()),
         })?;
     }
     if let What::Tell { content, .. } = &wish.what
@@ -337,7 +345,7 @@ fn leaving(tx: &Tx, group: &Group, person: &PersonId) -> Result<Taken> {
     Ok(Taken::Other)
 }
 
-fn stranded(tx: &Tx, group: &Group, fault: PeerFault) -> Result<Taken> {
+pub(super) fn stranded(tx: &Tx, group: &Group, fault: PeerFault) -> Result<Taken> {
     drop_unsettled(tx, group.id())?;
     let asked = tx.channel(group.id())?.is_some_and(|channel| channel.asked_at > 0);
     if asked && fault == PeerFault::RolledBack {

@@ -55,6 +55,7 @@ pub(super) fn take_first(
         posts: 0,
         asked_at: 0,
         lost: 0,
+        behind: false,
     })?;
     drop_unsettled(tx, &id)?;
     pin_members(tx, &group)?;

@@ -8,7 +8,7 @@ use super::session::Session;
 use crate::directory::{answer_fault, look_at};
 use crate::store::messages::signed;
 use crate::store::meta::Fact;
-use crate::store::outbox::{Heal, What, WishState};
+use crate::store::outbox::What;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};
 use crate::transport::Link;
@@ -137,16 +137,10 @@ fn identity_is_due(tx: &Tx) -> Result<bool> {
     Ok(ready.is_some_and(|ready| tx.now >= ready && tx.now.0 >= later))
 }
 
-/// The groups are to know the new keys, those that were healed while they were on their way as well.
+/// The groups are to know the new keys before anything else is said there, those that were healed while they were on their
+/// way as well: sessions that start with them are no others' to what is known before.
 fn tell_groups(tx: &Tx) -> Result<()> {
-    for group in member_groups(tx)? {
-        // One that is sealed already names the keys before.
-        let waits = |heal: &Heal| matches!(heal, Heal::Waits(wish) if wish.state == WishState::Queued);
-        if !waits(&tx.heal_of(&group)?) {
-            tx.heal_first(&group)?;
-        }
-    }
-    Ok(())
+    member_groups(tx)?.iter().try_for_each(|group| tx.heal_first(group))
 }
 
 /// The group is to have the own devices as the list does.

@@ -1,5 +1,6 @@
 //! What a message says, taken in: a text is kept and shown, what devices tell each other goes where it belongs.
 
+use super::alarms::take_disavowal;
 use super::calls::take_call;
 use super::changes::shown;
 use super::history::{is_own_chat, take_history};
@@ -36,6 +37,10 @@ pub(super) fn take_message(
             take_call(tx, account, group, (message.person, message.device), step)?;
             return Ok(Taken::Other);
         }
+        Content::Disavowal(said) => {
+            take_disavowal(tx, group, &handle, said)?;
+            return Ok(Taken::Other);
+        }
         Content::History(_) => {
             return ignored(tx, group, &format!("{handle} tells a history that is not asked for"));
         }
@@ -53,6 +58,7 @@ pub(super) fn take_message(
         received_at: entry.at,
         epoch: message.epoch,
         own: message.person == *account.person(),
+        place: (entry.number, message.device),
     })?;
     if message.view == ViewCheck::Differs {
         let via = conversation_name(tx, group)?;

@@ -2,6 +2,7 @@
 //! live. It runs while somebody in this process wants it and no other process of the same store has the lease; dropping
 //! it anywhere is as harmless as a crash.
 
+mod alarms;
 mod blobs;
 mod calls;
 mod changes;
@@ -28,10 +29,11 @@ use crate::store::Store;
 use crate::store::lease::Lease;
 use crate::store::relays::RelayFacts;
 use crate::{ClientError, Event, Result};
+pub(crate) use alarms::say_everywhere;
 pub(crate) use calls::{may_call, say_step, why as why_aborted};
 #[cfg(any(test, fuzzing))]
 pub(crate) use forms::fuzz as entries_fuzz;
-pub(crate) use healing::plan as plan_heal;
+pub(crate) use healing::{Wished, heal_all, plan as plan_heal};
 pub(crate) use history::own_chat;
 pub(crate) use joining::note_begin;
 pub(crate) use keys::{device_key, identity_key, listed, published, sign_login, sign_recovery, want_devices};

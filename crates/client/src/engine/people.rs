@@ -1,10 +1,11 @@
 //! Whether people still have the devices that groups have of them: their newest lists are looked up once a day, and whoever
 //! sees first that a group lags behind brings it up to date, unless a device of that person can.
 
+use super::healing::heal_all;
 use super::keys::want_devices;
 use super::session::Session;
 use crate::Event;
-use crate::alarm::AlarmCause;
+use crate::alarm::{AlarmCause, Deed};
 use crate::directory::{Listing, look_at, was_restored};
 use crate::store::Tx;
 use crate::store::conversations::State;
@@ -85,13 +86,17 @@ impl Session<'_> {
             Err(ClientError::KeyLog(_)) => return Ok(()),
             Err(error) => return Err(error),
         };
+        let agreed = std::mem::replace(&mut self.agreed, listing.list == list);
         if listing.list == list && listing.next_identity.is_none() {
             return Ok(());
         }
         self.store
             .step(move |tx| {
                 tell_announced(tx, &listing)?;
-                take_own_list(tx, listing.list)
+                match agreed && is_forged(tx, &list, &listing.list)? {
+                    true => outdo(tx, &listing.list),
+                    false => take_own_list(tx, listing.list),
+                }
             })
             .await
     }
@@ -105,6 +110,22 @@ fn tell_announced(tx: &Tx, listing: &Listing) -> Result<()> {
         return Ok(());
     }
     tx.tell_once(&Event::IdentityAnnounced { at: announced.saturating_add(IDENTITY_NOTICE) })
+}
+
+/// Whether a list that has come up on one connection, where the directory had given the own one before, is one that only this
+/// device could have signed, and did not. One without this device is a recovery, or a theft of the words.
+fn is_forged(tx: &Tx, known: &DeviceList, list: &DeviceList) -> Result<bool> {
+    let account = tx.protocol(Account::load)?;
+    let unchanged = account.device_list() == *known && list.version() > known.version();
+    Ok(account.is_primary() && unchanged && list.device(*account.device_id()).is_some())
+}
+
+/// Somebody has the identity key and signed a list: nothing of it is taken, and a newer one takes its place.
+fn outdo(tx: &Tx, forged: &DeviceList) -> Result<()> {
+    let cause = AlarmCause::OwnName { deed: Deed::Listed, id: String::new(), conversation: String::new() };
+    tx.alarm(&cause, Some(forged.signed_bytes()))?;
+    tx.protocol(|cx| Account::load(cx)?.outdo(forged, cx))?;
+    heal_all(tx, true).map(drop)
 }
 
 /// A list of the own person that is newer, and has this device, is taken over.

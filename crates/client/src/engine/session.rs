@@ -48,6 +48,8 @@ pub(super) struct Session<'s> {
     pub(super) put: HashMap<GroupId, i64>,
     /// When it is looked at next whether everybody is to be looked up.
     pub(super) look_next: Instant,
+    /// Whether the directory has given this person's list as this device knows it on this connection.
+    pub(super) agreed: bool,
     /// The wish to be brought up to date that this connection fulfils once it is idle.
     wanted: i64,
 }
@@ -89,7 +91,20 @@ impl<'s> Session<'s> {
         let (reach, seats) = (Reach::new(store.clone()), Seats::default());
         let (held, put) = (HashMap::new(), HashMap::new());
         let look_next = Instant::now();
-        Ok(Self { store, link, relay, own, reach, seats, held, put, since, look_next, wanted: 0 })
+        Ok(Self {
+            store,
+            link,
+            relay,
+            own,
+            reach,
+            seats,
+            held,
+            put,
+            since,
+            look_next,
+            agreed: false,
+            wanted: 0,
+        })
     }
 
     async fn serve(&mut self, up: impl FnOnce()) -> Result<std::convert::Infallible> {

@@ -24,9 +24,11 @@ pub(crate) struct Channel {
     pub(crate) asked_at: u64,
     /// Above 0: this device lacks what it can only get by being let in again, and was found to, or asked, so often.
     pub(crate) lost: u32,
+    /// The relay had more posts of this seat than this store knew of when it was attached.
+    pub(crate) behind: bool,
 }
 
-const COLUMNS: &str = "grp, relay, channel, seat, token, made, posts, asked_at, lost";
+const COLUMNS: &str = "grp, relay, channel, seat, token, made, posts, asked_at, lost, behind";
 
 impl Channel {
     fn read(row: &Row) -> rusqlite::Result<Self> {
@@ -40,6 +42,7 @@ impl Channel {
             posts: row.get::<_, i64>(6)?.unsigned_abs(),
             asked_at: row.get::<_, i64>(7)?.unsigned_abs(),
             lost: row.get(8)?,
+            behind: row.get(9)?,
         })
     }
 }
@@ -74,7 +77,7 @@ impl Tx<'_> {
         let sql =
             "INSERT INTO channels (grp, channel, seat, token, made, posts, relay) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
                    ON CONFLICT (grp) DO UPDATE SET
-                   relay = ?7, channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, lost = 0, open = 1";
+                   relay = ?7, channel = ?2, seat = ?3, token = ?4, made = ?5, posts = ?6, asked_at = 0, lost = 0, behind = 0, open = 1";
         let Channel { group, relay, channel, seat, token, made, posts, .. } = channel;
         let posts = signed(*posts);
         let mut write = self.db.prepare_cached(sql)?;
@@ -91,6 +94,11 @@ impl Tx<'_> {
     /// The relay has accepted the seat's posts up to this number.
     pub(crate) fn set_posts(&self, group: &GroupId, posts: u64) -> Result<()> {
         self.set_channel(group, "posts", signed(posts))
+    }
+
+    /// The relay has posts of this seat that this store does not know.
+    pub(crate) fn set_behind(&self, group: &GroupId) -> Result<()> {
+        self.set_channel(group, "behind", 1)
     }
 
     /// This device asked to be let in again.

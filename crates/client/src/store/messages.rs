@@ -3,9 +3,9 @@
 use super::Tx;
 use super::conversations::{Conversation, id};
 use crate::Result;
-use crate::info::{ConversationRef, Message};
+use crate::info::{ConversationRef, Doubt, Message};
 use conclave_protocol::group::AboutMessage;
-use conclave_protocol::{GroupId, MessageId, PersonId, Timestamp};
+use conclave_protocol::{DeviceId, GroupId, MessageId, PersonId, Timestamp};
 use rusqlite::{OptionalExtension, Row, params};
 use std::collections::HashMap;
 
@@ -22,6 +22,8 @@ pub(crate) struct NewMessage<'a> {
     pub(crate) received_at: u64,
     pub(crate) epoch: u64,
     pub(crate) own: bool,
+    /// The entry of the log, and the device that posted it.
+    pub(crate) place: (u64, DeviceId),
 }
 
 /// A text.
@@ -41,8 +43,9 @@ impl Tx<'_> {
     /// Keeps a message; `false` if it was kept before.
     pub(crate) fn add_message(&self, message: &NewMessage) -> Result<bool> {
         let sql =
-            "INSERT INTO messages (grp, id, person, handle, text, kind, sent_at, received_at, epoch, own)
-                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (grp, id) DO NOTHING";
+            "INSERT INTO messages (grp, id, person, handle, text, kind, sent_at, received_at, epoch, own, entry,
+             device)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (grp, id) DO NOTHING";
         let added = self.db.prepare_cached(sql)?.execute(params![
             message.group.as_bytes(),
             message.id.as_bytes(),
@@ -54,6 +57,8 @@ impl Tx<'_> {
             signed(message.received_at),
             signed(message.epoch),
             message.own,
+            signed(message.place.0),
+            message.place.1.as_bytes(),
         ])?;
         Ok(added > 0)
     }
@@ -69,7 +74,11 @@ impl Tx<'_> {
         // At most a handful: the chats with one person.
         let groups: Vec<String> = groups.iter().map(|one| format!("x'{}'", one.group)).collect();
         let sql = format!(
-            "SELECT seq, id, handle, text, sent_at, received_at, epoch FROM messages
+            "SELECT seq, id, handle, text, sent_at, received_at, epoch, (
+                 SELECT signed IS NOT NULL FROM frozen
+                 WHERE frozen.grp = messages.grp AND frozen.device = messages.device
+                     AND since <= entry AND (until IS NULL OR entry < until) ORDER BY signed IS NULL LIMIT 1
+             ) FROM messages
              WHERE grp IN ({}) AND seq > ?1 AND kind = {TEXT} ORDER BY seq DESC LIMIT ?2",
             groups.join(", ")
         );
@@ -124,6 +133,10 @@ fn read(row: &Row, shown: &ConversationRef) -> rusqlite::Result<(i64, Message)> 
         sent_at: row.get(4)?,
         received_at: row.get(5)?,
         epoch: row.get::<_, i64>(6)?.unsigned_abs(),
+        doubtful: row.get::<_, Option<bool>>(7)?.map(|said| match said {
+            true => Doubt::Disavowed,
+            false => Doubt::NumberTwice,
+        }),
     };
     Ok((row.get(0)?, message))
 }

@@ -11,6 +11,7 @@ pub(crate) mod channels;
 pub(crate) mod conversations;
 mod copy;
 mod doubts;
+pub(crate) mod frozen;
 pub(crate) mod heals;
 pub(crate) mod history;
 pub(crate) mod journal;

@@ -263,6 +263,7 @@ CREATE TABLE frozen (
     grp BLOB NOT NULL,
     device BLOB NOT NULL,
     person BLOB NOT NULL,
+    signing BLOB NOT NULL,
     since INTEGER NOT NULL,
     until INTEGER,
     signed BLOB

@@ -7,17 +7,29 @@ use conclave_wire::v1::server_frame::Body;
 
 /// Sean's second device, at the same relay; both are honest with each other.
 async fn laptop(table: &Table) -> Client {
-    let link = table.sean.link_device().await.unwrap();
-    let home = table._stage.home("laptop");
+    linked(table, &table.sean, "laptop").await
+}
+
+/// A second device of somebody's.
+async fn linked(table: &Table, first: &Client, name: &str) -> Client {
+    let (link, code) = asks(table, first, name).await;
+    done(first.approve_device(&code, PATIENCE).await);
+    let zero = std::time::Duration::ZERO;
+    Client::become_device(&table._stage.home(name), PASSPHRASE, &link, |_| {}, zero).await.unwrap()
+}
+
+/// A new device asks, and the first one has heard of it: the link, and the code that the new one shows.
+pub(crate) async fn asks(table: &Table, first: &Client, name: &str) -> (String, String) {
+    let link = first.link_device().await.unwrap();
+    let home = table._stage.home(name);
     common::lives::cheap_sidecar(&home);
     let mut code = None;
     let zero = std::time::Duration::ZERO;
     let asked =
         Client::become_device(&home, PASSPHRASE, &link, |shown| code = Some(shown.to_owned()), zero).await;
     assert_eq!(asked.err().unwrap().code(), "not_listed");
-    common::sync(&table.sean).await;
-    done(table.sean.approve_device(&code.unwrap(), PATIENCE).await);
-    Client::become_device(&home, PASSPHRASE, &link, |_| {}, zero).await.unwrap()
+    common::sync(first).await;
+    (link, code.unwrap())
 }
 
 #[tokio::test]

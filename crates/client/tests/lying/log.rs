@@ -1,8 +1,8 @@
 //! Lies about the log: numbers, turns, hashes, bodies, slices, authors.
 
 use super::common::{PATIENCE, done};
-use super::{BRIEFLY, Table, alarms, is_ignored, is_told};
-use conclave_client::{AlarmCause, Delivery, Event, Scheme};
+use super::{BRIEFLY, Table, alarms, back_and_healed, is_ignored, is_told, trip};
+use conclave_client::{AlarmCause, Deed, Delivery, Event, ReadOptions, Scheme};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 use std::sync::{Arc, Mutex};
@@ -191,11 +191,15 @@ async fn anothers_post_claimed_to_be_ones_own_is_alarming_and_ends_in_being_let_
         out.pass(passing);
     });
     let events = table.sean_syncs().await;
-    assert!(events.iter().any(|event| matches!(event, Event::Restored { .. })), "{events:?}");
+    let own = AlarmCause::OwnName { deed: Deed::Posted, id: trip(&table).await, conversation: "Trip".into() };
+    assert_eq!(alarms(&events), [&own]);
     assert!(events.iter().any(|event| matches!(event, Event::Stranded { .. })), "{events:?}");
     table.proxy.be_honest();
-    table.sean_is_let_in_again().await;
+    let told = back_and_healed(&table).await;
+    assert!(matches!(alarms(&told)[..], [AlarmCause::Disavowed { who, .. }] if who == "sean"), "{told:?}");
     table.all_is_well_but(&["x"]).await;
+    let said = table.mike.read("Trip", ReadOptions::default()).await.unwrap();
+    assert!(said.iter().all(|message| message.doubtful.is_none()), "sean said nothing while in doubt");
 }
 
 #[tokio::test]

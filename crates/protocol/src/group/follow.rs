@@ -21,12 +21,12 @@ use super::{
     Status, view_next,
 };
 use crate::codec::{self, VLBytes};
-use crate::content::Content;
+use crate::content::decode_carrying;
 use crate::identity::Account;
 use crate::primitives::kdf;
 use crate::roster::{Change, Commit, Leaf, LeafSecrets, Roster};
 use crate::session::retire;
-use crate::vault::{Row, attempt, key, load, save};
+use crate::vault::{Row, attempt, delete_all, key, load, save};
 use crate::{Context, DeviceId, Digest, Error, Misuse, PeerFault, PersonId, Result, SeatId, Timestamp};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
@@ -133,6 +133,10 @@ impl Group {
         cx: &mut Context,
     ) -> Result<Received> {
         let author = leaf.device;
+        // A post of this device that the relay shows as another's says nothing about that one.
+        if self.is_numbered_otherwise(&author, chat, cx)? && !self.is_own_post(&entry.hash, cx)? {
+            return Ok(Received::NumberTwice { person, device: author });
+        }
         let opened = attempt(cx, |cx| {
             let sealer = Sealer::of(&self.state.keys, &self.place(), shared)?;
             let slice = self.own_slice(&sealer, entry)?;
@@ -141,13 +145,14 @@ impl Group {
             let aad = self.aad(author);
             let plaintext = self.scheme()?.open(&self.room(account), &aad, &incoming, cx)?;
             let body: ChatBody = codec::decode(&plaintext)?;
-            let content = Content::decode(&body.content.0)?;
-            Ok((body, content))
+            let carried = decode_carrying(&body.content.0)?;
+            Ok((body, carried))
         })?;
-        let (body, content) = match opened {
+        let (body, (gossip, content)) = match opened {
             Ok(opened) => opened,
             Err(fault) => return Ok(Received::Unreadable { person, fault }),
         };
+        self.note_number(&author, chat, cx)?;
         let row = key(Row::Counted, &[self.id.as_bytes(), author.as_bytes()]);
         let known: Option<u64> = load(cx.vault, &row)?;
         save(cx.vault, &row, &entry.number)?;
@@ -160,6 +165,7 @@ impl Group {
             epoch: self.epoch(),
             view: self.check_view(&body.view, cx)?,
             gap: known.is_some_and(|known| body.last() > known),
+            gossip,
         }))
     }
 
@@ -188,8 +194,10 @@ impl Group {
         let row = self.row(Row::Pending);
         let pending = load::<Pending>(cx.vault, &row)?.filter(|pending| pending.hash == entry.hash);
         let Some(Pending { what, .. }) = pending else {
-            // A post of this seat that this store knows nothing of: the store is a copy of an older one.
-            return Ok(self.strand(PeerFault::RolledBack));
+            // What was wiped here all the same may be on its way to the relay still.
+            let wiped = self.was_wiped(&entry.hash, cx)?;
+            let stranded = self.strand(PeerFault::RolledBack);
+            return Ok(if wiped { stranded } else { Received::NotPosted });
         };
         cx.vault.delete(&row)?;
         let epoch = self.epoch();
@@ -242,6 +250,12 @@ impl Group {
         cx: &mut Context,
     ) -> Result<Received> {
         let material = material.as_ref().map(VLBytes::as_slice);
+        let own = commit.body.draft.author == self.state.me && author != self.state.me;
+        let follows = || commit.verify(&self.roster, &self.state.commit, &self.state.parent_change).is_ok();
+        // Not where the relay shows what this device did make as another's.
+        if own && !self.is_own_post(&entry.hash, cx)? && follows() {
+            return Ok(Received::Impersonated);
+        }
         let valid = match (commit.body.draft.author == author, self.scheme()? == Scheme::Tree) {
             (false, _) => Err(PeerFault::WrongAddress.into()),
             (_, tree) if tree != material.is_some() => Err(PeerFault::WrongEpoch.into()),
@@ -260,10 +274,13 @@ impl Group {
             Way::Lost(fault) => Err(fault),
         };
         // The group has moved, whether or not this device can follow: a pending post is void.
-        cx.vault.delete(&self.row(Row::Pending))?;
+        self.wipe_pending(cx)?;
         let changes = happened(&commit, &self.roster);
         Ok(match self.advance(account, (&commit, entry.at), after, found, cx)? {
-            Fate::Merged => Received::Committed { author: by, changes, epoch: self.epoch(), seats_differ },
+            Fate::Merged => {
+                let epoch = self.epoch();
+                Received::Committed { author: by, device: author, changes, epoch, seats_differ }
+            }
             Fate::Removed => Received::Removed { by },
             Fate::Stranded(fault) => self.strand(fault),
         })
@@ -360,6 +377,7 @@ impl Group {
         let (seed, kept) = (seed.as_ref(), kept.as_ref().map(|kept| kept.as_slice()));
         let moved = Moved { seed, commit: &self.state.commit, gone: &gone, chains: &chains, kept };
         self.scheme()?.moved(&self.room(account), &moved, cx)?;
+        delete_all(cx.vault, &self.row(Row::Numbered))?;
         Ok(Fate::Merged)
     }
 

@@ -136,7 +136,8 @@ impl Joining {
         Self::forget(seat, cx)?;
         let author = group.roster.member_of(adder).ok_or(PeerFault::RosterMismatch)?.person;
         let changes = happened(&welcome.commit, &group.roster);
-        let received = Received::Committed { author, changes, epoch: group.epoch(), seats_differ: false };
+        let (device, epoch) = (adder, group.epoch());
+        let received = Received::Committed { author, device, changes, epoch, seats_differ: false };
         Ok(Joined::In(Box::new((group, received))))
     }
 

@@ -27,6 +27,7 @@ mod leave;
 mod letter;
 mod linking;
 mod message;
+mod numbers;
 mod pairwise;
 mod pending;
 mod post;
@@ -41,6 +42,7 @@ mod sender_keys;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod views;
 mod welcome;
 #[cfg(any(test, fuzzing))]
 mod world;
@@ -69,14 +71,15 @@ pub use proposing::Proposed;
 pub use received::{Happened, Received, ReceivedMessage, ViewCheck};
 pub(crate) use tree::key_package;
 pub use tree::{BareTree, NodeKeys};
+pub use views::Compared;
+use views::view_next;
 
 use crate::codec::VLBytes;
 use crate::identity::{Account, DeviceList, Handle};
-use crate::primitives::kdf;
 use crate::primitives::sign::VerifyingKey;
 use crate::roster::{Commit, LeafSecrets, Roster, SignedLeave, VERSION};
 use crate::vault::{Row, delete_all, key, load, save};
-use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PersonId, Result, SeatId, labels};
+use crate::{Context, DeviceId, Digest, Error, GroupId, Misuse, PersonId, Result, SeatId};
 use cipher::Room;
 use epoch::{Epoch, EpochKeys};
 use pending::{Pending, PendingChat, PendingCommit, PendingWhat};
@@ -99,6 +102,7 @@ pub(crate) mod limits {
     pub(crate) use super::chain::MAX_JUMP as JUMP;
     pub(crate) use super::healing::{LEAST as HEAL_LEAST, PER_DEVICE as HEAL_PER_DEVICE};
     pub(crate) use super::joining::MAX_BEFORE as BEFORE;
+    pub(crate) use super::numbers::{NUMBERS, WIPED};
 }
 
 /// A group as this device knows it.
@@ -306,7 +310,7 @@ impl Group {
 
     /// The relay refused the pending post: its keys are wiped; the content is to be sealed again at the head.
     pub fn refused(&mut self, cx: &mut Context) -> Result<()> {
-        Ok(cx.vault.delete(&self.row(Row::Pending))?)
+        self.wipe_pending(cx)
     }
 
     /// The relay took the pending post. Only a leave is settled by that; everything else by its entry, in log order.
@@ -348,6 +352,8 @@ impl Group {
             Row::Incarnation,
             Row::Healed,
             Row::Call,
+            Row::Wiped,
+            Row::Numbered,
         ];
         for row in rows {
             delete_all(cx.vault, &self.row(row))?;
@@ -384,21 +390,7 @@ impl Group {
         save(cx.vault, &self.row(Row::Leaf), leaf)
     }
 
-    /// Keeps the running hash at the cursor, drops the oldest.
-    fn save_view(&self, cx: &mut Context) -> Result<()> {
-        cx.vault.put(&self.entry_row(Row::View, self.state.cursor), self.state.view.as_bytes())?;
-        match self.state.cursor.checked_sub(VIEWS_KEPT) {
-            Some(old) => Ok(cx.vault.delete(&self.entry_row(Row::View, old))?),
-            None => Ok(()),
-        }
-    }
-
     fn row(&self, row: Row) -> Vec<u8> {
         key(row, &[self.id.as_bytes()])
     }
-}
-
-/// h_k = H(h_{k−1}, k, turn, H(shared part)).
-fn view_next(view: &Digest, number: u64, turn: u64, hash: &[u8; 32]) -> Digest {
-    kdf::hash(labels::VIEW, &[view.as_bytes(), &number.to_be_bytes(), &turn.to_be_bytes(), hash])
 }

@@ -2,6 +2,7 @@
 
 use crate::codec::VLBytes;
 use crate::content::Content;
+use crate::gossip::Gossip;
 use crate::identity::{DeviceList, Handle};
 use crate::roster::{Change, Commit, Policy, Role, Roster};
 use crate::{DeviceId, MessageId, PeerFault, PersonId, Timestamp};
@@ -24,6 +25,8 @@ pub enum Received {
     Committed {
         /// Whose.
         author: PersonId,
+        /// By which device.
+        device: DeviceId,
         /// What it changed.
         changes: Vec<Happened>,
         /// The epoch after it.
@@ -50,6 +53,19 @@ pub enum Received {
         /// Why.
         fault: PeerFault,
     },
+    /// Two different messages of one device came under one number of its chain: whoever sealed the second one has the
+    /// device's keys, or is a member whose post the relay calls that device's. The second is not opened.
+    NumberTwice {
+        /// Whose device.
+        person: PersonId,
+        /// The device.
+        device: DeviceId,
+    },
+    /// A commit by this device's own leaf that it did not make, posted by somebody else. Void for everybody.
+    Impersonated,
+    /// An entry of this device's own seat that this store knows nothing of: it is an older copy, or somebody else posts
+    /// there, or the relay lies. This device must rejoin.
+    NotPosted,
     /// The group moved on without this device: it must rejoin.
     Stranded(PeerFault),
     /// Only a hash: nothing to see.
@@ -75,6 +91,8 @@ pub struct ReceivedMessage {
     pub view: ViewCheck,
     /// Earlier messages of the sender are missing here.
     pub gap: bool,
+    /// What rides beside it.
+    pub gossip: Gossip,
 }
 
 /// How the sender's view of the log compares with the own.

@@ -5,12 +5,13 @@ use super::message::{Aad, ChatBody, View};
 use super::seal::Sealer;
 use super::{Bundles, Group, Inner, Need, Pending, PendingChat, PendingWhat, Post, SLICE_SEALED, Slice};
 use crate::codec::{self, Count, Rest};
-use crate::content::Content;
+use crate::content::{Content, encode_carrying};
+use crate::gossip::{Gossip, MAX_VIEWS};
 use crate::identity::Account;
 use crate::primitives::kdf;
 use crate::roster::VERSION;
 use crate::vault::{Row, save};
-use crate::{Context, DeviceId, MessageId, PeerFault, Result};
+use crate::{Context, DeviceId, MessageId, Misuse, PeerFault, Result};
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
@@ -39,6 +40,24 @@ impl Group {
         bundles: &Bundles,
         cx: &mut Context,
     ) -> Result<Post> {
+        self.send_carrying(account, id, (content, &Gossip::default()), bundles, cx)
+    }
+
+    /// As [`Group::send`], with gossip beside what is said.
+    ///
+    /// # Errors
+    /// As [`Group::send`]; `TooLong` for more gossip than one message has.
+    pub fn send_carrying(
+        &mut self,
+        account: &Account,
+        id: MessageId,
+        (content, gossip): (&Content, &Gossip),
+        bundles: &Bundles,
+        cx: &mut Context,
+    ) -> Result<Post> {
+        if !gossip.is_bounded() {
+            return Err(Misuse::TooLong(MAX_VIEWS).into());
+        }
         self.check_active(cx)?;
         let scheme = self.scheme()?;
         let room = self.room(account);
@@ -53,7 +72,7 @@ impl Group {
             sent_at: cx.now,
             view,
             since: Count(self.since_last(&view)),
-            content: Rest(content.encode()?),
+            content: Rest(encode_carrying(gossip, content)?),
         };
         let body = Zeroizing::new(codec::encode(&body)?);
         let sealer = Sealer::fresh(&self.state.keys, &self.place(), cx)?;

@@ -120,6 +120,23 @@ impl Account {
         Ok(true)
     }
 
+    /// Signs the list of this person's devices, as this device knows them, so that it is newer than one that it did not sign;
+    /// it must be published. Nothing where it is newer already.
+    ///
+    /// # Errors
+    /// `NotPrimary`.
+    pub fn outdo(&mut self, forged: &DeviceList, cx: &mut Context) -> Result<()> {
+        if forged.version() < self.list.version() {
+            return Ok(());
+        }
+        let Some(identity) = &self.own.identity else { return Err(Misuse::NotPrimary.into()) };
+        // Prepared keys have a list that would be older than this one: they are prepared anew.
+        cx.vault.delete(&key(Row::NextDevice, &[]))?;
+        let devices = self.list.devices().to_vec();
+        self.list = self.list.followed_by(identity, forged.version() + 1, devices, cx.now)?;
+        self.save(cx)
+    }
+
     fn sign(&mut self, devices: Vec<ListedDevice>, cx: &mut Context) -> Result<()> {
         let Some(identity) = &self.own.identity else { return Err(Misuse::NotPrimary.into()) };
         if cx.vault.get(&key(Row::NextDevice, &[]))?.is_some() {

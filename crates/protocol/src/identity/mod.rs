@@ -5,6 +5,7 @@
 
 mod account;
 mod device_list;
+mod disavowal;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod handle;
@@ -21,6 +22,7 @@ mod trust;
 pub use account::Account;
 pub use device_list::{DeviceList, ListedDevice, MAX_DEVICES, UnverifiedDeviceList};
 pub(crate) use device_list::{LIFETIME as LIST_LIFETIME, RENEW_AFTER as LIST_RENEWAL};
+pub use disavowal::{Disavowal, Doings, UnverifiedDisavowal, Verdict};
 pub use handle::Handle;
 pub(crate) use link::link_id;
 pub use link::{LINK_PREFIX, Link, UnverifiedLink, make_link};

@@ -58,7 +58,7 @@ pub(crate) fn welcome(bytes: &[u8]) -> bool {
 pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
     let mark: Run = |value| value == [1];
     let sender: Run = |value| canonical::<SenderKey>(value) || canonical::<Chain>(value);
-    let rows: [(Row, Run); 21] = [
+    let rows: [(Row, Run); 23] = [
         (Row::Group, canonical::<State>),
         (Row::Roster, canonical::<RosterBody>),
         (Row::RosterHead, canonical::<RosterHead>),
@@ -79,6 +79,8 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
         (Row::Tree, |value| value.len() > 4),
         (Row::TreeNode, super::tree::reads_node),
         (Row::KeyPackage, super::tree::reads_key_package),
+        (Row::Wiped, canonical::<Vec<crate::Digest>>),
+        (Row::Numbered, canonical::<crate::Digest>),
         (Row::AcceptedBase, mark),
     ];
     rows.iter().find(|(row, _)| *row as u8 == kind).map(|(_, read)| read(value))

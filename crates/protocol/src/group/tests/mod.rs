@@ -9,6 +9,7 @@ mod handing_out;
 mod healing;
 mod hostile;
 mod numbers;
+mod own_name;
 mod proof;
 mod proposing;
 mod restored;

@@ -153,7 +153,12 @@ impl Reach {
 
     async fn directory(&mut self, near: Near<'_>, host: &str, lookup: v1::Lookup) -> Result<Vec<v1::Person>> {
         let store = self.store.clone();
-        let found = match Log::of(self.at(near, host).await?)?.look_up(&store, lookup).await {
+        let log = Log::of(self.at(near, host).await?)?;
+        let found = match log.compare_heard(&store).await {
+            Ok(()) => log.look_up(&store, lookup).await,
+            Err(error) => Err(error),
+        };
+        let found = match found {
             Err(ClientError::Unreachable(cause)) if near.1.host != host => {
                 self.open.remove(host);
                 Err(ClientError::RelayAway { relay: host.to_owned(), cause })

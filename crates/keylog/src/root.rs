@@ -102,6 +102,12 @@ impl Root {
         Ok(Self { relay_key, statement, signature })
     }
 
+    /// The id of the relay whose it says it is.
+    #[must_use]
+    pub fn relay_id(&self) -> [u8; 32] {
+        relay_id(&self.relay_key)
+    }
+
     /// The root, if the relay with this id (the SHA-256 of its signing key) signed it.
     ///
     /// # Errors

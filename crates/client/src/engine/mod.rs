@@ -21,6 +21,7 @@ mod own_name;
 mod people;
 mod proposals;
 mod refusals;
+mod roots;
 mod seats;
 mod session;
 mod trust;

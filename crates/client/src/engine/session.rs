@@ -127,6 +127,7 @@ impl<'s> Session<'s> {
                 if let Some(up) = up.take() {
                     up();
                 }
+                self.compare_roots().await?;
                 if self.is_up_to_date().await? {
                     continue;
                 }

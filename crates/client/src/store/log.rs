@@ -22,6 +22,15 @@ pub(crate) struct HeardRoot {
     pub(crate) via: GroupId,
 }
 
+/// A root of which a group is to be told.
+pub(crate) struct Untold {
+    pub(crate) relay: [u8; 32],
+    /// The host that the relay answers for.
+    pub(crate) host: String,
+    pub(crate) at: Position,
+    pub(crate) root: Vec<u8>,
+}
+
 impl Tx<'_> {
     /// The newest root of a relay's log, as it was signed.
     pub(crate) fn newest_root(&self, relay: &[u8; 32]) -> Result<Option<Vec<u8>>> {
@@ -98,12 +107,35 @@ impl Tx<'_> {
         Ok(self.db.prepare_cached(sql)?.execute(params![&heard.relay[..], heard.root]).map(drop)?)
     }
 
-    /// Whether the root at this position was not yet told in a group; notes that it is.
-    pub(crate) fn tell_root(&self, group: &GroupId, relay: &[u8; 32], at: Position) -> Result<bool> {
+    /// The newest roots that a group was not told of, or not last.
+    pub(crate) fn untold_roots(&self, group: &GroupId) -> Result<Vec<Untold>> {
+        let sql = "SELECT l.relay, l.incarnation, l.epoch, l.root, r.host FROM log_roots l JOIN relays r ON r.id = l.relay
+                   WHERE l.root IS NOT NULL AND r.host IS NOT NULL
+                     AND NOT EXISTS (SELECT 1 FROM log_roots n WHERE n.relay = l.relay AND n.root IS NOT NULL
+                                     AND (n.incarnation, n.epoch) > (l.incarnation, l.epoch))
+                     AND NOT EXISTS (SELECT 1 FROM log_told t WHERE t.grp = ?1 AND t.relay = l.relay
+                                     AND t.incarnation = l.incarnation AND t.epoch = l.epoch)";
+        let mut query = self.db.prepare_cached(sql)?;
+        let number =
+            |row: &rusqlite::Row, at| Ok::<_, rusqlite::Error>(row.get::<_, i64>(at)?.unsigned_abs());
+        let rows = query.query_map([group.as_bytes()], |row| {
+            let at = (number(row, 1)?, number(row, 2)?);
+            Ok(Untold { relay: row.get(0)?, at, root: row.get(3)?, host: row.get(4)? })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Notes the root that a group is told of.
+    pub(crate) fn set_root_told(&self, group: &GroupId, relay: &[u8; 32], at: Position) -> Result<()> {
         let sql = "INSERT INTO log_told (grp, relay, incarnation, epoch) VALUES (?1, ?2, ?3, ?4)
-                   ON CONFLICT (grp, relay) DO UPDATE SET incarnation = ?3, epoch = ?4
-                   WHERE incarnation <> ?3 OR epoch <> ?4";
+                   ON CONFLICT (grp, relay) DO UPDATE SET incarnation = ?3, epoch = ?4";
         let row = params![group.as_bytes(), &relay[..], signed(at.0), signed(at.1)];
-        Ok(self.db.prepare_cached(sql)?.execute(row)? > 0)
+        Ok(self.db.prepare_cached(sql)?.execute(row).map(drop)?)
+    }
+
+    /// What a group was told of roots does not count: the message did not get through.
+    pub(crate) fn forget_roots_told(&self, group: &GroupId) -> Result<()> {
+        let sql = "DELETE FROM log_told WHERE grp = ?1";
+        Ok(self.db.prepare_cached(sql)?.execute([group.as_bytes()]).map(drop)?)
     }
 }

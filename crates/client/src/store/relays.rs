@@ -45,6 +45,12 @@ impl RelayFacts {
 }
 
 impl Tx<'_> {
+    /// What to call a relay, if this device has to do with it.
+    pub(crate) fn relay_name(&self, id: &[u8; 32]) -> Result<Option<String>> {
+        let known = self.one_relay("r.id = ?1", &[&&id[..]])?;
+        Ok(known.map(|known| known.shown().to_owned()))
+    }
+
     /// The account's own relay.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Lies about the key log: roots and proofs that do not hold, a log that goes back or is forked, and a directory that lies in
 //! its log as well.
 
-use super::common::{self, PATIENCE, Stage, cheap_person, say, sync, texts};
+use super::common::{self, PATIENCE, Stage, cheap_person, done, say, sync, texts};
 use super::{BRIEFLY, Table, alarms};
 use conclave_client::{AlarmCause, Client, Deed, Scheme};
 use conclave_wire::v1::server_frame::Body;
@@ -173,4 +173,43 @@ async fn a_log_that_goes_two_ways_is_proved_by_its_own_two_signatures() {
     let proof = mike.export_alarm(alarm.id).await.unwrap().unwrap();
     let fork = conclave_client::key_log::Fork::decode(&proof).unwrap();
     assert_eq!(hex::encode(fork.relay_id()), mike.account().await.unwrap().relay_id);
+}
+
+#[tokio::test]
+async fn two_directories_are_found_out_by_the_first_message_that_crosses() {
+    let (mut stage, there) = (Stage::open().await, Stage::open().await);
+    let [mike, sean, _eve] = three(&stage).await;
+    let dave = cheap_person(&there, "dave").await;
+    for one in [&mike, &sean] {
+        one.add_contact(&dave.account().await.unwrap().handle).await.unwrap();
+        dave.add_contact(&one.account().await.unwrap().handle).await.unwrap();
+    }
+    dave.new_group("Trip", Scheme::SenderKeys).await.unwrap();
+    done(dave.add("Trip", &["mike", "sean"], PATIENCE).await);
+    for one in [&mike, &sean, &mike, &sean] {
+        say(one, "Trip", "before").await;
+        sync(one).await;
+    }
+    assert!(mike.alarms().await.unwrap().is_empty() && sean.alarms().await.unwrap().is_empty());
+    // Mike is shown one directory, and sean another.
+    stage.stop_relay().await;
+    let (relay, other) = (stage.dir.path().join("relay"), stage.dir.path().join("other"));
+    common::copy(&relay, &other);
+    stage.start_relay().await;
+    let _ann = cheap_person(&stage, "ann").await;
+    mike.add_contact("ann").await.unwrap();
+    let ticket = mike.send("Trip", "hello").await.unwrap();
+    assert_eq!(mike.wait(&ticket, PATIENCE).await.unwrap(), conclave_client::Delivery::Sent);
+    stage.stop_relay().await;
+    put_back(&other, &relay);
+    stage.start_relay().await;
+    let _john = cheap_person(&stage, "john").await;
+    sean.add_contact("john").await.unwrap();
+    assert!(sean.alarms().await.unwrap().is_empty(), "he has heard nothing yet");
+    let events = sync(&sean).await;
+    let causes = alarms(&events);
+    assert!(matches!(causes[..], [AlarmCause::LogForked { .. }]), "{events:?}");
+    let alarm = sean.alarms().await.unwrap().remove(0);
+    let proof = sean.export_alarm(alarm.id).await.unwrap().unwrap();
+    conclave_client::key_log::Fork::decode(&proof).unwrap();
 }

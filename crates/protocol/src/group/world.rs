@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::content::Content;
+use crate::primitives::kdf;
 use crate::session::{Stock, replenish};
 use crate::testing::Bench;
 use crate::{MessageId, Timestamp};

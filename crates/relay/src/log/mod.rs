@@ -136,6 +136,7 @@ impl Log {
         let log = self.clone();
         let work = tokio::spawn(async move {
             let mut newest = log.newest.write().await;
+            let mut made = Vec::new();
             loop {
                 // Taken out: whatever goes wrong from here on, it is read again.
                 let last = match newest.take() {
@@ -146,12 +147,26 @@ impl Log {
                 if waiting.is_empty() {
                     let epoch = last.statement().epoch;
                     *newest = Some(last);
+                    drop(newest);
+                    tokio::spawn(log.note_growth(made));
                     return Ok(epoch);
                 }
-                *newest = Some(log.epoch(last, waiting).await?);
+                let next = log.epoch(last, waiting).await?;
+                made.push(next.statement().epoch);
+                *newest = Some(next);
             }
         });
         work.await.unwrap_or_else(|_| Err(StorageError::Failed("the key log was cut off".into())))
+    }
+
+    /// Nobody waits for it. What is not noted, because the relay stops, is made when an auditor asks.
+    async fn note_growth(self: Arc<Self>, epochs: Vec<u64>) {
+        for epoch in epochs {
+            let Ok(_still) = self.still().await else { return };
+            if let Err(error) = self.grown(epoch).await {
+                tracing::warn!(%error, epoch, "the growth of the key log is not noted yet");
+            }
+        }
     }
 
     /// The newest root; as long as it is held, the tree stays as it is.
@@ -198,9 +213,6 @@ impl Log {
             return Err(StorageError::Failed("an epoch has another root than was signed".into()));
         }
         tracing::debug!(epoch, "an epoch of the key log");
-        if let Err(error) = self.grown(epoch).await {
-            tracing::warn!(%error, epoch, "the growth of the key log is not noted yet");
-        }
         Ok(root)
     }
 

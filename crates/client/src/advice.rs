@@ -74,6 +74,9 @@ pub(crate) fn refusal(code: Code) -> (&'static str, &'static str) {
             "its key log does not have what was read there before",
             "It may have been restored from a backup: ask its owner.",
         ),
+        Code::NotWitness => {
+            ("it takes no cosignatures by this relay", "Ask its owner to name this relay as a witness.")
+        }
         Code::StorageFull => {
             ("it has no room left", "Its owner must make some; what waits is sent by itself then.")
         }

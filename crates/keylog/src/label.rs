@@ -17,6 +17,8 @@ impl DomainLabel for TreeLabel {
 
 /// In front of what a relay signs.
 pub(crate) const ROOT: &[u8] = b"conclave key log root v1";
+/// In front of what a witness signs.
+pub(crate) const WITNESS: &[u8] = b"conclave key log witness v1";
 /// Where the chain of roots begins.
 pub(crate) const START: &[u8] = b"conclave key log start v1";
 /// One step of that chain.

@@ -17,6 +17,7 @@ mod root;
 mod tests;
 mod trail;
 mod verify;
+mod witness;
 
 pub use error::KeyLogError;
 pub use fork::{FORK_BYTES, FORK_MAGIC, Fork};
@@ -24,3 +25,4 @@ pub use label::KeyLog;
 pub use root::{MOST_EPOCHS, ROOT_BYTES, Root, Statement, VerifiedRoot};
 pub use trail::{LINK_BYTES, Link, follow};
 pub use verify::{Logged, MOST_VERSIONS, Span, VALUE_BYTES, Value};
+pub use witness::COSIGNATURE_BYTES;

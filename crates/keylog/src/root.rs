@@ -162,6 +162,11 @@ impl VerifiedRoot {
         (self.statement.incarnation, self.statement.epoch)
     }
 
+    /// Its bytes without label and signature.
+    pub(crate) fn said(&self) -> Vec<u8> {
+        unlabelled(&self.relay_key, &self.statement)
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use conclave_wire::RelayId;
+
 /// Everything a relay needs to know to start.
 #[derive(Clone)]
 pub struct Config {
@@ -26,6 +28,9 @@ pub struct Config {
     /// [`crate::backup`] did not make: raises the incarnation, so that lost
     /// entries are not taken for a fork. Its own copies say so themselves.
     pub restored: bool,
+    /// Whose cosignatures of the key log's roots it keeps and hands out: each the
+    /// SHA-256 of a witness's key, for a relay its id.
+    pub witnesses: Vec<RelayId>,
     /// Where all time comes from.
     pub clock: Arc<dyn Clock>,
     /// Rates and totals.
@@ -42,6 +47,7 @@ impl Default for Config {
             registration: Registration::Open,
             retention: Duration::from_secs(45 * 24 * 60 * 60),
             restored: false,
+            witnesses: Vec::new(),
             clock: Arc::new(SystemClock),
             limits: Limits::default(),
         }

@@ -11,8 +11,10 @@ use common::{Client, Device, refusal, relay, relay_in};
 use conclave_keylog::{KeyLogError, Link, Logged, Root, Span, Value, VerifiedRoot, follow};
 use conclave_relay::audit::grew;
 use conclave_relay::{Config, Limits, Rate, RelayError, Running, backup, serve};
-use conclave_wire::Code;
 use conclave_wire::v1::{self, client_frame::Request, server_frame::Body};
+use conclave_wire::{Code, RelayId};
+use ed25519_dalek::SigningKey;
+use sha2::{Digest, Sha256};
 
 fn verified(client: &Client, root: &[u8]) -> VerifiedRoot {
     let relay = client.hello.relay_id.as_ref().try_into().unwrap();
@@ -194,6 +196,33 @@ async fn what_the_log_costs_is_limited() {
     assert!(matches!(root(&mut mike, (1, 0)).await, Body::SignedRoot(_)));
     let audit = Request::LogAudit(v1::LogAudit { epoch: 0, most: 0 });
     assert_eq!(refusal(&mike.ask(audit).await), Code::RateLimited);
+}
+
+#[tokio::test]
+async fn a_root_is_given_with_what_its_witnesses_signed() {
+    let (witness, stranger) = (SigningKey::from_bytes(&[3; 32]), SigningKey::from_bytes(&[4; 32]));
+    let id: [u8; 32] = Sha256::digest(witness.verifying_key().as_bytes()).into();
+    let config = Config { witnesses: vec![RelayId::new(id)], ..Config::default() };
+    let relay = serve(config).await.unwrap();
+    let (seen, _) = registered(&relay, "mike").await;
+    let mut client = Client::connect(&relay).await;
+    let cosign = |(incarnation, epoch): (u64, u64), cosignature: Vec<u8>| {
+        Request::Cosign(v1::Cosign { incarnation, epoch, cosignature: cosignature.into() })
+    };
+    let at = seen.position();
+    let refused = client.ask(cosign(at, seen.cosign(&stranger))).await;
+    assert_eq!(refusal(&refused), Code::NotWitness);
+    assert_eq!(refusal(&client.ask(cosign((1, 0), seen.cosign(&witness))).await), Code::BadSignature);
+    assert_eq!(refusal(&client.ask(cosign((1, 9), seen.cosign(&witness))).await), Code::UnknownEpoch);
+    for _ in 0..2 {
+        assert!(matches!(client.ask(cosign(at, seen.cosign(&witness))).await, Body::Done(_)));
+    }
+    let Body::SignedRoot(given) = root(&mut client, at).await else { panic!() };
+    assert_eq!(given.cosignatures.len(), 1);
+    assert_eq!(verified(&client, &given.root).cosigned_by(&given.cosignatures[0]), Ok(id));
+    let ask = Request::LogRoots(v1::LogRoots { incarnation: 1, epoch: 0, most: 0 });
+    let Body::Trail(trail) = client.ask(ask).await else { panic!() };
+    assert_eq!(trail.cosignatures, given.cosignatures);
 }
 
 fn copy_directory(from: &Path, to: &Path) {

@@ -180,6 +180,7 @@ mod tests {
             Request::LogRoot(v1::LogRoot { incarnation: 1, epoch: 7 }),
             Request::LogHistory(v1::LogHistory {}),
             Request::LogAudit(v1::LogAudit { epoch: 7, most: 9 }),
+            Request::Cosign(v1::Cosign { incarnation: 1, epoch: 7, cosignature: id::<96>(3) }),
             Request::Ack(v1::Ack { channel, seat, token, cursor: 3 }),
             Request::SendLetter(v1::SendLetter { letter: Some(letter) }),
             Request::AckLetters(v1::AckLetters { up_to: 9 }),
@@ -242,8 +243,12 @@ mod tests {
                 head: 5,
             }),
             Body::Blob(v1::Blob { bytes: id::<60>(4) }),
-            Body::Trail(v1::Trail { root: id::<217>(1), links: id::<96>(2) }),
-            Body::SignedRoot(v1::SignedRoot { root: id::<217>(1) }),
+            Body::Trail(v1::Trail {
+                root: id::<217>(1),
+                links: id::<96>(2),
+                cosignatures: vec![id::<96>(3)],
+            }),
+            Body::SignedRoot(v1::SignedRoot { root: id::<217>(1), cosignatures: vec![id::<96>(3)] }),
             Body::History(v1::History {
                 root: id::<217>(1),
                 proof: id::<80>(2),

@@ -92,6 +92,8 @@ codes! {
     UnknownBlob = "unknown_blob", "no such blob in the channel: it was not put there, or is past its time";
     /// The key log has no such epoch.
     UnknownEpoch = "unknown_epoch", "no such epoch in the key log: it is to come, or was lost before a restore";
+    /// The cosignature is by nobody whose ones this relay takes.
+    NotWitness = "not_witness", "this relay takes no cosignatures by this key: its operator names the witnesses";
     /// The relay has no room left.
     StorageFull = "storage_full", "the relay has no room left: its operator must make some";
     /// The relay cannot serve now.

@@ -4,7 +4,9 @@ use ed25519_dalek::SigningKey;
 use sha2::{Digest, Sha256};
 
 use super::Log;
-use crate::{FORK_BYTES, Fork, KeyLogError, Link, ROOT_BYTES, Root, Statement, VerifiedRoot, follow};
+use crate::{
+    COSIGNATURE_BYTES, FORK_BYTES, Fork, KeyLogError, Link, ROOT_BYTES, Root, Statement, VerifiedRoot, follow,
+};
 
 fn first() -> Statement {
     Statement::first([5; 32], 1, [0; 32], 1_790_000_000_000)
@@ -140,6 +142,25 @@ fn two_roots_of_one_epoch_are_a_proof_for_anybody() {
     assert_eq!(Fork::between(&roots[3], &later), None);
     let stranger = roots[3].statement().clone().sign(&SigningKey::from_bytes(&[8; 32]));
     assert_eq!(Fork::between(&other, &stranger), None);
+}
+
+#[test]
+fn a_cosignature_is_a_witnesses_and_for_one_root() {
+    let (roots, witness) = (roots(), SigningKey::from_bytes(&[8; 32]));
+    let cosignature = roots[1].cosign(&witness);
+    assert_eq!(cosignature.len(), COSIGNATURE_BYTES);
+    let id: [u8; 32] = Sha256::digest(witness.verifying_key().as_bytes()).into();
+    assert_eq!(roots[1].cosigned_by(&cosignature), Ok(id));
+    assert_eq!(roots[2].cosigned_by(&cosignature), Err(KeyLogError::BadSignature));
+    for bit in 0..cosignature.len() * 8 {
+        let mut flipped = cosignature.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(roots[1].cosigned_by(&flipped), Err(KeyLogError::BadSignature), "bit {bit}");
+    }
+    assert_eq!(roots[1].cosigned_by(&cosignature[..95]), Err(KeyLogError::Malformed));
+    // What the relay signs itself is no cosignature.
+    let own = [&key().verifying_key().to_bytes()[..], &roots[1].encode()[ROOT_BYTES - 64..]].concat();
+    assert_eq!(roots[1].cosigned_by(&own), Err(KeyLogError::BadSignature));
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! The requests about the key log, one function each. Anybody may follow its roots and audit it; whose history it is,
 //! sees that.
 
-use conclave_wire::limits;
 use conclave_wire::v1::{self, server_frame::Body};
+use conclave_wire::{Code, limits};
 
 use super::Connection;
 use super::requests::{Answer, broken, rate_limited, refused};
+use crate::storage::Op;
 
 impl Connection {
     pub(super) async fn log_roots(&mut self, ask: v1::LogRoots) -> Answer<Body> {
@@ -32,6 +33,18 @@ impl Connection {
         self.relay.limiter.take(rate, 1.0, &[b"history", device.as_ref()]).map_err(rate_limited)?;
         let history = self.relay.log.history(device).await.map_err(broken)?;
         history.map(Body::History).map_err(refused)
+    }
+
+    pub(super) async fn cosign(&mut self, cosign: v1::Cosign) -> Answer<Body> {
+        self.draw_log()?;
+        let at = (cosign.incarnation, cosign.epoch);
+        let witness =
+            self.relay.log.witness(at, &cosign.cosignature).await.map_err(broken)?.map_err(refused)?;
+        if !self.relay.config.witnesses.contains(&witness) {
+            return Err(refused(Code::NotWitness));
+        }
+        let (witness, cosignature) = (*witness.as_bytes(), cosign.cosignature);
+        self.expect_done(Op::Cosign { at, witness, cosignature }).await
     }
 
     fn draw_log(&self) -> Answer<()> {

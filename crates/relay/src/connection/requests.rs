@@ -59,6 +59,7 @@ impl Connection {
             Request::LogRoot(ask) => self.log_root(ask).await,
             Request::LogHistory(_) => self.log_history().await,
             Request::LogAudit(ask) => self.log_audit(ask).await,
+            Request::Cosign(cosign) => self.cosign(cosign).await,
             Request::Credit(credit) => {
                 self.follow.add_credit(credit.bytes);
                 Ok(done())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use akd::{AkdLabel, HistoryParams};
 use bytes::Bytes;
 use conclave_keylog::{Link, Value, codec};
-use conclave_wire::{Code, DeviceId, PersonId, limits, v1};
+use conclave_wire::{Code, DeviceId, PersonId, RelayId, limits, v1};
 
 use super::{Log, Result, broken, own, unfit};
 use crate::storage::StorageError;
@@ -92,13 +92,25 @@ impl Log {
             links.extend(link.encode());
         }
         let root = roots.last().cloned().unwrap_or_else(|| newest.encode().into());
-        Ok(v1::Trail { root, links: links.into() })
+        let position = own(&root, &self.key)?.position();
+        let cosignatures = log::cosignatures(&*self.storage, position).await?;
+        Ok(v1::Trail { root, links: links.into(), cosignatures })
     }
 
     /// The signed root at a position.
     pub(crate) async fn root(&self, at: Position) -> Answer<v1::SignedRoot> {
         let root = log::root(&*self.storage, Some(at)).await?;
-        Ok(root.map(|root| v1::SignedRoot { root }).ok_or(Code::UnknownEpoch))
+        let Some(root) = root else { return Ok(Err(Code::UnknownEpoch)) };
+        Ok(Ok(v1::SignedRoot { root, cosignatures: log::cosignatures(&*self.storage, at).await? }))
+    }
+
+    /// Who cosigned the root at a position, if it is there and somebody did.
+    pub(crate) async fn witness(&self, at: Position, cosignature: &[u8]) -> Answer<RelayId> {
+        let Some(root) = log::root(&*self.storage, Some(at)).await? else {
+            return Ok(Err(Code::UnknownEpoch));
+        };
+        let witness = own(&root, &self.key)?.cosigned_by(cosignature);
+        Ok(witness.map(RelayId::new).map_err(|_| Code::BadSignature))
     }
 
     /// How the epochs after this one grew, at most so many.

@@ -33,7 +33,7 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
         | Op::TakeKeys(_)
         | Op::SendLetter { .. }
         | Op::AckLetters { .. } => people::apply(t, op),
-        Op::Epoch(_) | Op::Growth { .. } => log::apply(t, op),
+        Op::Epoch(_) | Op::Growth { .. } | Op::Cosign { .. } => log::apply(t, op),
     }
 }
 

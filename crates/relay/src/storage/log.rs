@@ -54,6 +54,10 @@ pub(super) fn apply(t: &mut dyn Tables, op: &Op) -> Result<Outcome> {
     match op {
         Op::Epoch(epoch) => self::epoch(t, epoch),
         Op::Growth { epoch, step } => t.set_step(*epoch, step).map(|()| Outcome::Done),
+        Op::Cosign { at, witness, cosignature } => match t.root(*at)? {
+            Some(_) => t.set_cosignature(*at, witness, cosignature).map(|()| Outcome::Done),
+            None => refused(Code::UnknownEpoch),
+        },
         _ => Err(StorageError::Failed("not an operation of the key log".into())),
     }
 }
@@ -169,4 +173,9 @@ pub(crate) async fn roots_after(storage: &dyn Storage, after: Position, most: us
 /// How this epoch grew out of the one before, if that was noted.
 pub(crate) async fn step(storage: &dyn Storage, epoch: u64) -> Result<Option<Bytes>> {
     read(storage, move |t| t.step(epoch)).await
+}
+
+/// What witnesses said of the root at a position.
+pub(crate) async fn cosignatures(storage: &dyn Storage, at: Position) -> Result<Vec<Bytes>> {
+    read(storage, move |t| t.cosignatures(at)).await
 }

@@ -92,6 +92,7 @@ struct Maps {
     nodes: HashMap<Vec<u8>, Bytes>,
     logged: BTreeMap<(String, u64), LoggedRow>,
     roots: BTreeMap<Position, Bytes>,
+    cosignatures: BTreeMap<(Position, Hash), Bytes>,
     steps: BTreeMap<u64, Bytes>,
     waiting: BTreeSet<i64>,
 }
@@ -361,6 +362,16 @@ impl LogTables for Maps {
 
     fn add_root(&mut self, at: Position, root: &Bytes) -> Result<()> {
         self.roots.insert(at, root.clone());
+        Ok(())
+    }
+
+    fn cosignatures(&mut self, at: Position) -> Result<Vec<Bytes>> {
+        let rows = self.cosignatures.range((at, [0; 32])..=(at, [u8::MAX; 32]));
+        Ok(rows.map(|(_, cosignature)| cosignature.clone()).collect())
+    }
+
+    fn set_cosignature(&mut self, at: Position, witness: &Hash, cosignature: &Bytes) -> Result<()> {
+        self.cosignatures.insert((at, *witness), cosignature.clone());
         Ok(())
     }
 

@@ -89,6 +89,12 @@ pub(crate) enum Op {
         epoch: u64,
         step: Bytes,
     },
+    /// A witness's word for a root, once for each of them.
+    Cosign {
+        at: log::Position,
+        witness: Hash,
+        cosignature: Bytes,
+    },
     /// `most` letters may wait once it is there.
     SendLetter {
         device: DeviceId,

@@ -92,6 +92,9 @@ pub(crate) trait LogTables {
     /// In order.
     fn roots_after(&mut self, after: Position, most: usize) -> Result<Vec<Bytes>>;
     fn add_root(&mut self, at: Position, root: &Bytes) -> Result<()>;
+    /// In the order of witnesses.
+    fn cosignatures(&mut self, at: Position) -> Result<Vec<Bytes>>;
+    fn set_cosignature(&mut self, at: Position, witness: &Hash, cosignature: &Bytes) -> Result<()>;
     fn step(&mut self, epoch: u64) -> Result<Option<Bytes>>;
     fn set_step(&mut self, epoch: u64, step: &Bytes) -> Result<()>;
 

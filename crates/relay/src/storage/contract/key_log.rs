@@ -95,6 +95,14 @@ fn a_root_is_only_added_behind_all_others() {
         for absent in [(1, 2), (3, 0), (u64::MAX, u64::MAX)] {
             assert_eq!(log::root(&*storage, Some(absent)).await.unwrap(), None);
         }
+        let cosign = |at, n: u8| Op::Cosign { at, witness: [n; 32], cosignature: vec![n; 96].into() };
+        for n in [2, 1, 2] {
+            assert_eq!(one(&*storage, cosign((2, 1), n)).await, Outcome::Done);
+        }
+        assert_eq!(one(&*storage, cosign((3, 1), 1)).await, Outcome::Refused(Code::UnknownEpoch.into()));
+        let said = [1, 2].map(|n| Bytes::from(vec![n; 96]));
+        assert_eq!(log::cosignatures(&*storage, (2, 1)).await.unwrap(), said);
+        assert!(log::cosignatures(&*storage, (2, 2)).await.unwrap().is_empty());
         let after = |at, most| log::roots_after(&*storage, at, most);
         let rest = [(1, 1), (2, 1), (2, 2)].map(bytes);
         assert_eq!(after((1, 0), 9).await.unwrap(), rest);

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rusqlite::{Row, params};
 
+use super::super::Hash;
 use super::super::log::{LoggedRow, Position, WaitingRow};
 use super::super::tables::{LogTables, Result};
 use super::{SqlTables, bytes_at, int, uint_at};
@@ -67,6 +68,25 @@ impl LogTables for SqlTables<'_> {
         self.run(
             "INSERT INTO log_roots (incarnation, epoch, root) VALUES (?1, ?2, ?3)",
             params![int(incarnation)?, int(epoch)?, root.as_ref()],
+        )
+    }
+
+    fn cosignatures(&mut self, (incarnation, epoch): Position) -> Result<Vec<Bytes>> {
+        let query =
+            "SELECT cosignature FROM log_cosigned WHERE incarnation = ?1 AND epoch = ?2 ORDER BY witness";
+        self.many(query, [clamped(incarnation), clamped(epoch)], |row| bytes_at(row, 0))
+    }
+
+    fn set_cosignature(
+        &mut self,
+        (incarnation, epoch): Position,
+        witness: &Hash,
+        cosignature: &Bytes,
+    ) -> Result<()> {
+        self.run(
+            "INSERT OR REPLACE INTO log_cosigned (incarnation, epoch, witness, cosignature)
+             VALUES (?1, ?2, ?3, ?4)",
+            params![int(incarnation)?, int(epoch)?, witness, cosignature.as_ref()],
         )
     }
 

@@ -50,6 +50,9 @@ CREATE TABLE log_roots (
     key INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, epoch INTEGER NOT NULL, root BLOB NOT NULL,
     UNIQUE (incarnation, epoch));
 CREATE TABLE log_steps (epoch INTEGER PRIMARY KEY, step BLOB NOT NULL);
+CREATE TABLE log_cosigned (
+    key INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, epoch INTEGER NOT NULL, witness BLOB NOT NULL,
+    cosignature BLOB NOT NULL, UNIQUE (incarnation, epoch, witness));
 CREATE TABLE log_waiting (person INTEGER PRIMARY KEY);
 INSERT INTO log_waiting SELECT key FROM people;
 ";
@@ -111,6 +114,9 @@ CREATE TABLE log_roots (
     key INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, epoch INTEGER NOT NULL, root BLOB NOT NULL,
     UNIQUE (incarnation, epoch));
 CREATE TABLE log_steps (epoch INTEGER PRIMARY KEY, step BLOB NOT NULL);
+CREATE TABLE log_cosigned (
+    key INTEGER PRIMARY KEY, incarnation INTEGER NOT NULL, epoch INTEGER NOT NULL, witness BLOB NOT NULL,
+    cosignature BLOB NOT NULL, UNIQUE (incarnation, epoch, witness));
 CREATE TABLE log_waiting (person INTEGER PRIMARY KEY);
 ";
 

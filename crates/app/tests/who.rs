@@ -160,6 +160,22 @@ fn anybody_audits_a_relays_key_log_and_a_fork_of_it_is_proved() {
     let then = json(&String::from_utf8(audit().stdout).unwrap());
     assert_eq!(then["from"], first["epoch"], "from where it stood");
     assert!(then["epoch"].as_u64() > first["epoch"].as_u64(), "{then}");
+    // A friend's relay, once its id is named to the owner, says that it has looked.
+    let friend = world.path("friend");
+    let witness = || {
+        let command = ["--data", friend.to_str().unwrap(), "relay", "witness", &url, "--once"];
+        conclave(&home).args(command).output().unwrap()
+    };
+    let unnamed = witness();
+    let said = String::from_utf8(unnamed.stdout).unwrap();
+    assert!(String::from_utf8_lossy(&unnamed.stderr).contains("names whose cosignatures"), "{said}");
+    let id = said.lines().next().unwrap().rsplit(' ').next().unwrap().to_owned();
+    world.kill_relay();
+    world.more(&["--witness", &id]);
+    world.start_relay();
+    assert!(String::from_utf8(witness().stdout).unwrap().contains("cosigned epoch"));
+    let seen = json(&String::from_utf8(audit().stdout).unwrap());
+    assert_eq!(seen["witnesses"], serde_json::json!([id]));
     // The relay goes on from its past another way.
     world.kill_relay();
     std::fs::remove_dir_all(world.path("relay")).unwrap();
@@ -170,6 +186,7 @@ fn anybody_audits_a_relays_key_log_and_a_fork_of_it_is_proved() {
     john.ok(&["contact", "add", "steve"]);
     let forked = audit();
     assert_eq!(forked.status.code(), Some(1), "{forked:?}");
+    assert!(String::from_utf8_lossy(&witness().stderr).contains("two roots"), "the witness sees it as well");
     assert!(String::from_utf8_lossy(&forked.stderr).contains("log_forked"), "{forked:?}");
     let proof = conclave(&world.path("")).arg("audit").arg(world.path("relay.fork")).output().unwrap();
     assert!(String::from_utf8_lossy(&proof.stdout).contains("Both signatures hold"), "{proof:?}");

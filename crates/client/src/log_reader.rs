@@ -73,6 +73,30 @@ impl LogReader {
         }
     }
 
+    /// The witnesses, by the SHA-256 of their keys, whose cosignatures the relay has of a root.
+    ///
+    /// # Errors
+    /// `Unreachable`, `Refused`.
+    pub async fn witnesses(&self, root: &VerifiedRoot) -> Result<Vec<[u8; 32]>> {
+        let (incarnation, epoch) = root.position();
+        let asked = Request::LogRoot(v1::LogRoot { incarnation, epoch });
+        let Body::SignedRoot(signed) = self.link.ask(asked).await? else { return Err(answer_fault()) };
+        Ok(signed.cosignatures.iter().filter_map(|cosignature| root.cosigned_by(cosignature).ok()).collect())
+    }
+
+    /// Gives the relay a witness's cosignature of a root.
+    ///
+    /// # Errors
+    /// `Unreachable`; `Refused` where the relay's operator does not name the witness.
+    pub async fn cosign(&self, root: &VerifiedRoot, cosignature: Vec<u8>) -> Result<()> {
+        let (incarnation, epoch) = root.position();
+        let cosign = v1::Cosign { incarnation, epoch, cosignature: cosignature.into() };
+        match self.link.ask(Request::Cosign(cosign)).await? {
+            Body::Done(_) => Ok(()),
+            _ => Err(answer_fault()),
+        }
+    }
+
     /// How the `count` epochs after one grew, a step each.
     ///
     /// # Errors

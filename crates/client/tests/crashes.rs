@@ -10,7 +10,7 @@ use conclave_client::{Client, ClientError, Event, Outcome, Scheme};
 /// Transactions of a life: more than any one action takes, so that every life gets on.
 const LIFE: u64 = 48;
 /// More lives than a play takes.
-const LIVES: usize = 16;
+const LIVES: usize = 28;
 /// Plays side by side: they mostly wait for the disk.
 const AT_ONCE: usize = 6;
 

@@ -75,7 +75,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N], RelayError> {
     Ok(bytes)
 }
 
-fn relay_id(key: &SigningKey) -> RelayId {
+pub(crate) fn relay_id(key: &SigningKey) -> RelayId {
     let digest: [u8; 32] = Sha256::digest(key.verifying_key().as_bytes()).into();
     RelayId::new(digest)
 }
@@ -92,7 +92,7 @@ fn lock(dir: &Path) -> Result<File, RelayError> {
 }
 
 /// The 32 secret bytes of a file, which is made where there is none.
-fn secret(path: &Path) -> Result<[u8; 32], RelayError> {
+pub(crate) fn secret(path: &Path) -> Result<[u8; 32], RelayError> {
     let failed = |cause| RelayError::Data { path: path.into(), cause };
     match fs::read(path) {
         Ok(secret) => <[u8; 32]>::try_from(secret).map_err(|_| RelayError::BadKey(path.into())),

@@ -23,9 +23,12 @@ mod storage;
 mod sweep;
 mod tag;
 mod tls;
+mod witness;
 
 pub use backup::{Backup, backup};
+pub use conclave_wire::RelayId;
 pub use config::{Clock, Config, Limits, Rate, Registration, SystemClock, Tls};
 pub use connection::Direct;
 pub use error::RelayError;
 pub use serve::{Running, serve};
+pub use witness::Witness;

@@ -25,6 +25,8 @@ struct Audited {
     incarnation: u64,
     root: String,
     at: String,
+    /// The ids of those who have cosigned it.
+    witnesses: Vec<String>,
 }
 
 /// Audits the log, from the root that `kept` holds if it is there; keeps the newest root in it.
@@ -34,12 +36,14 @@ pub(super) async fn audit(url: &str, kept: Option<&Path>, settings: &Settings) -
         Some(known) => known,
         None => reader.first().await?,
     };
-    let newest = follow(&reader, &from, kept).await?;
+    let proof = kept.map(|file| file.with_extension("fork"));
+    let newest = follow(&reader, &from, proof.as_deref()).await?;
     if let Some(file) = kept {
         let failed = |e| Failure::io(&file.display().to_string(), &e);
         std::fs::write(file, newest.encode()).map_err(failed)?;
     }
-    told(&reader, &from, &newest, settings)
+    let witnesses = reader.witnesses(&newest).await?;
+    told(&reader, (&from, &newest), &witnesses, settings)
 }
 
 /// The root that was audited last.
@@ -54,16 +58,16 @@ fn known(file: &Path, reader: &LogReader) -> Result<Option<VerifiedRoot>, Failur
     }
 }
 
-/// Follows the log to its end, checking that it only grew. A fork is written beside the kept root.
-async fn follow(
+/// Follows the log to its end, checking that it only grew. The proof of a fork is written to `proof`.
+pub(super) async fn follow(
     reader: &LogReader,
     from: &VerifiedRoot,
-    kept: Option<&Path>,
+    proof: Option<&Path>,
 ) -> Result<VerifiedRoot, Failure> {
     if let Some(now) = reader.at(from.position()).await?
         && let Some(fork) = Fork::between(from, &now)
     {
-        return Err(forked(&fork, kept)?);
+        return Err(forked(&fork, proof)?);
     }
     let mut at = from.clone();
     while let Some((to, links)) = reader.after(&at).await? {
@@ -108,8 +112,8 @@ pub(super) fn check_fork(bytes: &[u8], settings: &Settings) -> Result<(), Failur
 
 fn told(
     reader: &LogReader,
-    from: &VerifiedRoot,
-    newest: &VerifiedRoot,
+    (from, newest): (&VerifiedRoot, &VerifiedRoot),
+    witnesses: &[[u8; 32]],
     settings: &Settings,
 ) -> Result<(), Failure> {
     let said = newest.statement();
@@ -121,6 +125,7 @@ fn told(
         incarnation: said.incarnation,
         root: hex(&said.hash),
         at: output::rfc3339(i64::try_from(said.at).unwrap_or(i64::MAX)),
+        witnesses: witnesses.iter().map(|id| hex(id)).collect(),
     };
     if settings.json {
         return output::json(&audited);
@@ -129,12 +134,12 @@ fn told(
     output::line(&output::inert(&format!(
         "The key log of {relay} has only grown from epoch {from} to epoch {epoch}, as of {at}."
     )))?;
-    output::line(&format!("  root {root}"))
+    output::line(&format!("  root {root}"))?;
+    audited.witnesses.iter().try_for_each(|id| output::line(&format!("  cosigned by {id}")))
 }
 
-fn forked(fork: &Fork, kept: Option<&Path>) -> Result<Failure, Failure> {
-    let proof = kept.map(|file| file.with_extension("fork"));
-    if let Some(file) = &proof {
+fn forked(fork: &Fork, proof: Option<&Path>) -> Result<Failure, Failure> {
+    if let Some(file) = proof {
         let failed = |e| Failure::io(&file.display().to_string(), &e);
         std::fs::write(file, fork.encode()).map_err(failed)?;
     }
@@ -147,6 +152,6 @@ fn fault(cause: &KeyLogError) -> Failure {
     ClientError::KeyLog(*cause).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -25,6 +25,7 @@ mod session;
 mod sync;
 mod up;
 mod verification;
+mod witness;
 
 use crate::failure::Failure;
 use crate::grammar::Command;

@@ -15,6 +15,8 @@ use crate::grammar::{RegistrationMode, RelayArgs, RelayCommand, TlsMode};
 use crate::output;
 use crate::settings::Settings;
 
+use super::witness;
+
 /// Where a relay listens unless told.
 pub(crate) const DEFAULT_LISTEN: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7400);
@@ -30,6 +32,7 @@ struct Started {
 pub(crate) async fn run(args: RelayArgs, settings: &Settings) -> Result<(), Failure> {
     match &args.command {
         Some(RelayCommand::Backup { to }) => backup(to, settings),
+        Some(RelayCommand::Witness { url, once }) => witness::run(url, *once, settings).await,
         None => serve(args, settings).await,
     }
 }
@@ -77,6 +80,7 @@ pub(crate) async fn start(args: &RelayArgs, settings: &Settings) -> Result<Runni
         tls: tls(args, settings)?,
         registration: registration(args)?,
         restored: args.restored,
+        witnesses: args.witness.clone(),
         clock: settings.clock.of_relay(),
         ..Config::default()
     };

@@ -434,6 +434,8 @@ mod tests {
             "conclave --data DIR group audit GROUP --export FILE",
             "conclave --data DIR message info ID --json",
             "conclave audit FILE --json",
+            "conclave audit https://relay.example --keep FILE --json",
+            "conclave --data DIR relay witness https://relay.example --once",
             "conclave --data DIR send GROUP TEXT --timeout 3",
             "conclave --data DIR send GROUP -",
             "conclave --data DIR send GROUP -- --TEXT",

@@ -1,6 +1,7 @@
 //! What `conclave relay` takes.
 
 use clap::{Args, Subcommand, ValueEnum};
+use conclave_relay::RelayId;
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -35,6 +36,9 @@ pub(crate) struct RelayArgs {
     /// Days for which messages wait for a member who is away [default: 45]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3650))]
     pub(crate) retention: Option<u32>,
+    /// A relay whose cosignatures of the key log's roots are kept and handed out, by its id (repeatable)
+    #[arg(long, value_name = "ID", value_parser = relay_id)]
+    pub(crate) witness: Vec<RelayId>,
     /// Once, after the directory was put back from a copy that `relay backup` did not make
     #[arg(long)]
     pub(crate) restored: bool,
@@ -49,6 +53,27 @@ pub(crate) enum RelayCommand {
         #[arg(value_name = "DIR")]
         to: PathBuf,
     },
+    /// Follow and audit the key log of another relay, and cosign its roots with this relay's key, until told to stop
+    #[command(
+        after_help = "Its owner names this relay's id, which is printed first: conclave relay --witness ID\nEnds with 1, and keeps the proof, if that relay forks its log."
+    )]
+    Witness {
+        /// The other relay's address
+        url: String,
+        /// Look once, and end
+        #[arg(long)]
+        once: bool,
+    },
+}
+
+/// A relay's id: 64 hex digits.
+fn relay_id(text: &str) -> Result<RelayId, String> {
+    let digits = |at: usize| text.get(2 * at..2 * at + 2).and_then(|two| u8::from_str_radix(two, 16).ok());
+    let mut id = [0; 32];
+    for (at, byte) in id.iter_mut().enumerate() {
+        *byte = digits(at).ok_or("an id has 64 hex digits")?;
+    }
+    if text.len() == 64 { Ok(RelayId::new(id)) } else { Err("an id has 64 hex digits".to_owned()) }
 }
 
 /// Who ends TLS, where no certificate's files are given.

@@ -96,6 +96,11 @@ impl World {
         self.relay = Some(relay);
     }
 
+    /// More options for the relay, from its next start on.
+    pub(crate) fn more(&mut self, options: &[&str]) {
+        self.more.extend(options.iter().map(|&option| option.to_owned()));
+    }
+
     /// Every process started from now on finds this in its environment.
     pub(crate) fn set(&self, name: &str, value: &str) {
         self.env.lock().unwrap().insert(name.to_owned(), value.to_owned());

@@ -47,7 +47,7 @@ async fn look(witness: &Witness, url: &str, settings: &Settings) -> Result<(), F
         None => reader.first().await?,
     };
     let newest = key_log::follow(&reader, &from, Some(&witness.proof_path(&relay))).await?;
-    if last.as_ref() == Some(&newest) {
+    if reader.witnesses(&newest).await?.contains(witness.id().as_bytes()) {
         return Ok(());
     }
     reader.cosign(&newest, witness.cosign(&newest)?).await?;

@@ -133,6 +133,34 @@ async fn a_change_that_a_restored_relay_lost_stands_and_who_missed_it_is_let_in_
     a_change_is_lost(Scheme::Tree).await;
 }
 
+/// Who has seen what the relay lost tells others of it, before and after: that is no fork, and nothing was kept back.
+#[tokio::test]
+async fn a_restored_relay_is_no_fork_to_those_who_tell_each_other_of_logs() {
+    let mut stage = Stage::open().await;
+    let [mike, sean, _] = trip(&stage, Scheme::SenderKeys).await;
+    mike.add_contact("sean").await.unwrap();
+    say(&mike, "sean", "hello").await;
+    sync(&sean).await;
+    backup(&mut stage).await;
+    say(&mike, "Trip", "lost").await;
+    say(&mike, "sean", "lost as well").await;
+    sync(&sean).await;
+    sync(&mike).await;
+    restore(&mut stage).await;
+    // Sean comes back when there are others in the place of what he saw: he has another view than mike of the same log.
+    for round in 0..3 {
+        for (one, other) in [(&mike, "sean"), (&sean, "mike")] {
+            sync(one).await;
+            say(one, "Trip", &format!("{other} {round}")).await;
+            say(one, other, &format!("you {round}")).await;
+        }
+    }
+    for one in [&mike, &sean] {
+        sync(one).await;
+        assert!(one.alarms().await.unwrap().is_empty());
+    }
+}
+
 #[tokio::test]
 async fn a_newcomer_whose_seat_a_restored_relay_lost_gets_another() {
     let mut stage = Stage::open().await;

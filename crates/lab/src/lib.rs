@@ -7,6 +7,7 @@ pub mod attacks;
 pub mod costs;
 pub mod error;
 pub mod figures;
+pub mod gossip;
 pub mod heals;
 pub mod load;
 pub mod measure;

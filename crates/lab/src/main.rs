@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use conclave_lab::figures::{self, Figure};
 use conclave_lab::measure::Extent;
 use conclave_lab::report::Part;
-use conclave_lab::{Result, attacks, heals, report};
+use conclave_lab::{Result, attacks, gossip, heals, report};
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -41,6 +41,16 @@ enum Command {
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
+    /// Talks in several groups over a network that loses one in five: what gossip between them finds, and that it finds nothing
+    /// where the relay is honest. The same for the same seed.
+    Gossip {
+        /// How many talks
+        #[arg(long, default_value_t = 10_000)]
+        runs: u64,
+        /// The first seed
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Everything, as the table that docs/schemes.md keeps.
     Figures,
 }
@@ -62,6 +72,10 @@ fn run(command: Command, extent: Extent) -> Result<String> {
     if let Command::Attacks { seed } = command {
         return attacks::table(seed, if extent == Extent::Quick { 1 } else { 5 });
     }
+    if let Command::Gossip { runs, seed } = command {
+        let runs = if extent == Extent::Quick { runs.min(20) } else { runs };
+        return Ok(gossip::report(&gossip::tally(seed, runs, 10)?));
+    }
     Ok(figures::markdown(&measure(command, extent)?))
 }
 
@@ -69,7 +83,7 @@ fn measure(command: Command, extent: Extent) -> Result<Vec<Figure>> {
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         Ok(match command {
-            Command::Attacks { .. } => Vec::new(),
+            Command::Attacks { .. } | Command::Gossip { .. } => Vec::new(),
             Command::Costs => report::costs(extent)?,
             Command::Load { part } if part.is_empty() => report::load(extent, Part::value_variants()).await?,
             Command::Load { part } => report::load(extent, &part).await?,

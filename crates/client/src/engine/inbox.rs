@@ -176,6 +176,7 @@ fn take_batch(tx: &Tx, account: &Account, incarnation: u32, batch: &Batch) -> Re
         _ => {}
     }
     progress.cursor = cursor(tx, seat, &group, progress.joined)?;
+    super::gossip::came_to(tx, &group)?;
     tell_messages(tx, &group, messages, missing)?;
     Ok(progress)
 }
@@ -241,7 +242,10 @@ fn take_entry(
 
 fn apply(tx: &Tx, account: &Account, group: &Group, received: Received, entry: &v1::Entry) -> Result<Taken> {
     match received {
-        Received::Message(message) => take_message(tx, account, group, &message, entry),
+        Received::Message(message) => {
+            super::gossip::take(tx, group, &message)?;
+            take_message(tx, account, group, &message, entry)
+        }
         Received::Accepted { changes, epoch, .. } => {
             settled(tx, account, group, entry, epoch)?;
             take_over(tx, group, &changes, (*account.person(), entry.at))?;

@@ -2,16 +2,14 @@
 
 use super::alarms::take_disavowal;
 use super::calls::take_call;
-use super::changes::shown;
 use super::history::{is_own_chat, take_history};
 use super::inbox::{Taken, ignored};
 use super::trust::take_attestations;
 use crate::Result;
-use crate::alarm::AlarmCause;
 use crate::store::Tx;
 use crate::store::messages::{NewMessage, TEXT};
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Group, ReceivedMessage, ViewCheck};
+use conclave_protocol::group::{Group, ReceivedMessage};
 use conclave_protocol::identity::Account;
 use conclave_wire::v1;
 
@@ -60,11 +58,6 @@ pub(super) fn take_message(
         own: message.person == *account.person(),
         place: (entry.number, message.device),
     })?;
-    if message.view == ViewCheck::Differs {
-        let via = conversation_name(tx, group)?;
-        let (id, conversation, who) = (group.id().to_string(), via.clone(), shown(tx, &message.person)?);
-        tx.alarm(&AlarmCause::Fork { id, conversation, who, via }, None)?;
-    }
     if message.gap {
         ignored(tx, group, &format!("earlier messages of {handle} are missing here"))?;
     }
@@ -72,9 +65,4 @@ pub(super) fn take_message(
         ignored(tx, group, &format!("a message of {handle} needs a newer version; it is kept"))?;
     }
     Ok(if added && kind == TEXT { Taken::Message } else { Taken::Other })
-}
-
-/// What a group is called here.
-pub(super) fn conversation_name(tx: &Tx, group: &Group) -> Result<String> {
-    Ok(tx.conversation(group.id())?.map_or_else(|| group.id().to_string(), |known| known.name))
 }

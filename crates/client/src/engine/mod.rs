@@ -8,6 +8,7 @@ mod calls;
 mod changes;
 mod doubts;
 mod forms;
+mod gossip;
 mod healing;
 mod history;
 mod inbox;

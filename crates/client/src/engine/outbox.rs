@@ -20,6 +20,7 @@ use crate::store::outbox::{Heal, What, Wish, WishState};
 use crate::store::posts::StoredPost;
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
+use conclave_protocol::gossip::Gossip;
 use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
@@ -277,6 +278,10 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         return Ok(Sealed::Settled);
     }
     let sealed = tx.savepoint(|tx| {
+        let gossip = match &wish.what {
+            What::Change(_) => Gossip::default(),
+            _ => super::gossip::carried(tx, &wish.group)?,
+        };
         tx.protocol(|cx| {
             let account = Account::load(cx)?;
             let mut group = Group::load(&wish.group, cx)?;
@@ -286,10 +291,12 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
             }
             match &wish.what {
                 What::Say { id, text } => {
-                    group.send(&account, *id, &Content::text(text.as_str())?, bundles, cx)
+                    let content = Content::text(text.as_str())?;
+                    group.send_carrying(&account, *id, (&content, &gossip), bundles, cx)
                 }
                 What::Tell { id, content } => {
-                    group.send(&account, *id, &Content::decode(content)?, bundles, cx)
+                    let content = Content::decode(content)?;
+                    group.send_carrying(&account, *id, (&content, &gossip), bundles, cx)
                 }
                 What::Change(intent) => group.change(&account, intent, bundles, cx),
             }
@@ -370,6 +377,7 @@ fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
 /// The relay did not take the post: its keys are wiped, its wish stays.
 pub(super) fn drop_sealed(tx: &Tx, group: &GroupId) -> Result<()> {
     tx.protocol(|cx| Group::load(group, cx)?.refused(cx))?;
+    tx.forget_told(group)?;
     if let Some(post) = tx.post(group)? {
         tx.drop_letters_of(post.intent)?;
     }

@@ -223,11 +223,14 @@ impl Session<'_> {
 
     /// What the relay states about seats is held against what the store knows, in one step for all.
     async fn believe_heads(&mut self, stated: Vec<(SeatId, Seat, v1::SeatState, bool)>) -> Result<()> {
-        let incarnation = self.incarnation();
+        let (incarnation, asked) = (self.incarnation(), self.asked);
         let step = self.store.step(move |tx| {
             let mut seats = Vec::new();
             for (id, mut seat, state, went_back) in stated {
                 let believed = !seat.joined || doubts::attached(tx, &seat.group, incarnation, &state)?;
+                if believed && seat.joined {
+                    super::gossip::stands(tx, &seat.group, state.head, asked)?;
+                }
                 seat.broken = !believed;
                 seat.attached = believed && !went_back;
                 seats.push((id, seat));

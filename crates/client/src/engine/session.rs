@@ -50,6 +50,8 @@ pub(super) struct Session<'s> {
     pub(super) look_next: Instant,
     /// Whether the directory has given this person's list as this device knows it on this connection.
     pub(super) agreed: bool,
+    /// When this connection last asked for everything, by the client's clock.
+    pub(super) asked: Timestamp,
     /// The wish to be brought up to date that this connection fulfils once it is idle.
     wanted: i64,
 }
@@ -103,6 +105,7 @@ impl<'s> Session<'s> {
             since,
             look_next,
             agreed: false,
+            asked: Timestamp(0),
             wanted: 0,
         })
     }
@@ -150,7 +153,7 @@ impl<'s> Session<'s> {
     pub(super) async fn catch_up(&mut self) -> Result<()> {
         let relay = self.relay.id;
         self.store.step(move |tx| tx.spread_heals(&relay)).await?;
-        self.wanted = self.store.view(|tx| tx.number(Fact::SyncWanted)).await?;
+        (self.wanted, self.asked) = self.store.view(|tx| Ok((tx.number(Fact::SyncWanted)?, tx.now))).await?;
         if self.own {
             let stock = log_in(self.store, &self.link, &self.relay).await?;
             while let Some(push) = self.link.waiting_push() {

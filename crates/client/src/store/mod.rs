@@ -34,6 +34,7 @@ mod thread;
 pub(crate) mod trust;
 mod tx;
 mod vault;
+pub(crate) mod views;
 
 #[cfg(any(test, fuzzing))]
 pub(crate) use backup::fuzz as backup_fuzz;
@@ -43,7 +44,7 @@ pub(crate) use sidecar::VERSION;
 #[cfg(any(test, fuzzing))]
 pub(crate) use sidecar::fuzz as sidecar_fuzz;
 pub(crate) use thread::{Store, Watch};
-pub(crate) use tx::Tx;
+pub(crate) use tx::{Names, Tx};
 
 use crate::clock::Clock;
 use crate::{ClientError, Result};

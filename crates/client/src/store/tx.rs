@@ -2,11 +2,13 @@
 
 use super::vault::{Rows, SqlVault};
 use crate::{ClientError, Result};
-use conclave_protocol::{Context, Error as ProtocolError, Timestamp};
+use conclave_protocol::{Context, Error as ProtocolError, GroupId, Timestamp};
 use getrandom::SysRng;
 use rand_core::UnwrapErr;
 use rusqlite::Connection;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 /// An open transaction.
 pub(crate) struct Tx<'c> {
@@ -16,11 +18,16 @@ pub(crate) struct Tx<'c> {
     pub(crate) now: Timestamp,
     /// The protocol's.
     rows: Rows,
+    /// Worked out once a step: how the groups at hand are named to the members of one.
+    pub(crate) names: RefCell<HashMap<GroupId, Names>>,
 }
+
+/// Groups, by how they are named elsewhere.
+pub(crate) type Names = Rc<HashMap<[u8; 8], GroupId>>;
 
 impl<'c> Tx<'c> {
     pub(super) fn new(db: &'c Connection, now: Timestamp) -> Self {
-        Self { db, now, rows: Rows::default() }
+        Self { db, now, rows: Rows::default(), names: RefCell::default() }
     }
 
     /// Writes what is still kept back; nothing is done in this transaction afterwards.

@@ -6,7 +6,7 @@ use conclave_client::{AlarmCause, Client, Event};
 use conclave_wire::v1::server_frame::Body;
 
 /// Sean's second device, at the same relay; both are honest with each other.
-async fn laptop(table: &Table) -> Client {
+pub(crate) async fn laptop(table: &Table) -> Client {
     linked(table, &table.sean, "laptop").await
 }
 

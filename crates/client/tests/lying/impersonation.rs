@@ -102,3 +102,53 @@ async fn a_device_listed_in_ones_name_is_an_alarm_and_taken_off_again() {
     assert!(info.members.iter().all(|member| member.devices == 1), "{info:?}");
     drop(here);
 }
+
+/// A linked device cannot sign new keys for itself: it is in doubt until the first one says that it is theirs again.
+#[tokio::test]
+async fn a_linked_device_is_in_doubt_until_a_sibling_says_otherwise() {
+    let mut table = Table::set(Scheme::SenderKeys).await;
+    let laptop = super::devices::laptop(&table).await;
+    while !laptop.groups().await.unwrap().iter().any(|group| group.name == "Trip") {
+        table.sean_syncs().await;
+        common::sync(&table.mike).await;
+        common::sync(&laptop).await;
+    }
+    let trip = super::trip(&table).await;
+    common::say(&laptop, &trip, "from the laptop").await;
+    let (from, to) = (table._stage.home("laptop"), table._stage.home("thief"));
+    common::copy(&from, &to);
+    let thief = Client::open(&to, PASSPHRASE).await.unwrap();
+    let here = laptop.follow(&trip).await.unwrap();
+    common::sync(&laptop).await;
+    common::say(&thief, &trip, "send me money").await;
+    drop(thief);
+    let (mut of_mike, mut of_sean) = (Vec::new(), Vec::new());
+    for _ in 0..6 {
+        let _ = laptop.sync(PATIENCE).await.unwrap();
+        of_mike.extend(common::sync(&table.mike).await);
+        of_sean.extend(table.sean_tries().await.unwrap().events);
+    }
+    for told in [&of_mike, &of_sean] {
+        let disavowed = |cause: &&AlarmCause| matches!(cause, AlarmCause::Disavowed { .. });
+        assert_eq!(alarms(told).into_iter().filter(disavowed).count(), 1, "{told:?}");
+    }
+    common::say(&laptop, &trip, "still in doubt").await;
+    common::sync(&table.mike).await;
+    let device = laptop.account().await.unwrap().device;
+    assert!(
+        table.sean.believe_device(&table.sean.account().await.unwrap().device).await.is_err(),
+        "not itself"
+    );
+    assert_eq!(table.sean.believe_device(&device).await.unwrap(), 1);
+    table.sean_syncs().await;
+    let told = common::sync(&table.mike).await;
+    assert!(told.iter().any(|event| matches!(event, Event::Believed { .. })), "{told:?}");
+    common::say(&laptop, &trip, "in doubt no more").await;
+    common::sync(&table.mike).await;
+    let said = doubts(&table.mike).await;
+    let marked: Vec<_> = said.iter().filter_map(|(text, doubt)| doubt.map(|_| &**text)).collect();
+    assert_eq!(marked, ["send me money", "still in doubt"]);
+    assert_eq!(said.last().unwrap().0, "in doubt no more");
+    table.said.clear();
+    drop(here);
+}

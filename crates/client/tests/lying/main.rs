@@ -8,6 +8,7 @@ mod common;
 mod connection;
 mod devices;
 mod directory;
+mod forks;
 mod impersonation;
 mod joining;
 mod key_log;

@@ -10,7 +10,8 @@ use super::weather::below;
 use crate::people::enrol;
 use crate::{LabError, Result};
 use bytes::Bytes;
-use conclave_protocol::group::{Group, Home, Intent, Post, Scheme};
+use conclave_protocol::gossip::Gossip;
+use conclave_protocol::group::{Group, Home, Intent, Post, Scheme, ViewCheck};
 use conclave_protocol::identity::{Account, Handle};
 use conclave_protocol::session::Publication;
 use conclave_protocol::{Context, DeviceId, GroupId, MemoryVault, MessageId, PersonId, SeatId, Timestamp};
@@ -49,6 +50,8 @@ pub struct Disk {
     pub vault: MemoryVault,
     /// The group, once in.
     pub group: Option<GroupId>,
+    /// What rode beside messages that were read, with who said it: whether their own view of this log was another one.
+    pub heard: Vec<(PersonId, Gossip, ViewCheck)>,
     /// What was read: the plaintext store. A thief of it reads it; no scheme changes that.
     pub history: Vec<(u64, String)>,
     pub(super) seat: SeatId,
@@ -94,6 +97,11 @@ pub struct Device {
     pub disk: Disk,
     /// Whether it heals when a heal is due. Switched off as a control only.
     pub heals: bool,
+    /// What rides beside the next message that is sealed.
+    pub gossip: Gossip,
+    /// Up to where the relay said last that the log goes, and when that was asked.
+    pub stated: Option<(u64, u64)>,
+    pub(super) asked_at: u64,
     pub(super) rng: ChaCha20Rng,
     /// How often a step ends in a crash, in a thousand.
     pub(super) crash: u64,
@@ -145,6 +153,7 @@ impl Device {
         let disk = Disk {
             vault,
             group: None,
+            heard: Vec::new(),
             history: Vec::new(),
             seat,
             token,
@@ -157,8 +166,18 @@ impl Device {
             asked: None,
             joining: None,
         };
-        let device =
-            Self { disk, heals: true, rng, crash: 0, awaited: None, caught_up: false, wakes: u64::MAX };
+        let device = Self {
+            disk,
+            heals: true,
+            gossip: Gossip::default(),
+            stated: None,
+            asked_at: 0,
+            rng,
+            crash: 0,
+            awaited: None,
+            caught_up: false,
+            wakes: u64::MAX,
+        };
         Ok((device, published))
     }
 
@@ -216,7 +235,7 @@ impl Device {
 
     /// The memory is gone; the disk stays.
     pub(super) fn crashed(&mut self) {
-        (self.awaited, self.caught_up, self.wakes) = (None, false, u64::MAX);
+        (self.awaited, self.caught_up, self.wakes, self.stated) = (None, false, u64::MAX, None);
         // What a process draws after a crash has nothing to do with what it drew before.
         self.rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
     }
@@ -252,6 +271,7 @@ impl Device {
     }
 
     fn look(&mut self, now: u64) -> Result<Ask> {
+        self.asked_at = now;
         let (joining, in_group) = (self.disk.joining.clone(), self.disk.group.is_some());
         let (disk, rng) = (&mut self.disk, &mut self.rng);
         let device = disk.run(rng, now, |account, _| Ok(*account.device_id()))?;

@@ -60,10 +60,18 @@ impl Device {
         now: u64,
     ) -> Result<bool> {
         // An answer to a post may have been lost: where the seat stands shows what became of it.
-        let last = state.filter(|state| state.refused.is_empty()).map(|state| state.last_post);
+        let state = state.filter(|state| state.refused.is_empty());
+        let stands = state.as_ref().map(|state| (state.head, state.turn));
+        let last = state.map(|state| state.last_post);
         let sent = self.disk.outgoing.as_ref().map(|outgoing| outgoing.number);
         if sent.is_some() && sent <= last {
             self.step(|disk, rng| accepted(disk, rng, now))?;
+        }
+        if let (Some((head, turn)), None, Some(_)) = (stands, &self.disk.joining, self.disk.group) {
+            self.stated = Some((head, self.asked_at));
+            self.step(|disk, rng| {
+                disk.in_group(rng, now, |_, group, cx| group.attached(1, head, turn, cx)).map(drop)
+            })?;
         }
         let news = !entries.is_empty();
         for entry in &entries {
@@ -119,6 +127,7 @@ fn follow(disk: &mut Disk, rng: &mut ChaCha20Rng, entry: &v1::Entry, now: u64) -
         && let Content::Text(text) = &message.content
     {
         disk.history.push((entry.number, text.clone()));
+        disk.heard.push((message.person, message.gossip.clone(), message.view));
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use super::tape::What;
 use crate::{LabError, Result};
 use bytes::Bytes;
 use conclave_protocol::content::Content;
+use conclave_protocol::gossip::Gossip;
 use conclave_protocol::group::{Bundles, Intent, Need, Post};
 use conclave_protocol::identity::Handle;
 use conclave_protocol::{DeviceId, Error, PersonId};
@@ -25,7 +26,7 @@ pub(super) struct Town<'a> {
 impl Device {
     /// Seals what is to be posted next, if there is something: the sealed post is on disk before it leaves.
     pub(super) fn seal_next(&mut self, town: &Town, now: u64) -> Result<()> {
-        let heals = self.heals;
+        let (heals, gossip) = (self.heals, self.gossip.clone());
         self.step(|disk, rng| {
             let (stranded, out) =
                 disk.in_group(rng, now, |_, group, _| Ok((group.is_stranded(), group.is_out())))?;
@@ -41,7 +42,7 @@ impl Device {
                 Wish::Say(..) if due => (Wish::Change(Intent::Heal), false),
                 wish => (wish, true),
             };
-            match seal(disk, rng, town, &wish, now) {
+            match seal(disk, rng, town, (&wish, &gossip), now) {
                 Ok(post) => {
                     let (seat, token, number) = (disk.seat, disk.token, disk.posts + 1);
                     let what = kind(&wish);
@@ -69,7 +70,13 @@ fn kind(wish: &Wish) -> What {
     }
 }
 
-fn seal(disk: &mut Disk, rng: &mut ChaCha20Rng, town: &Town, wish: &Wish, now: u64) -> Result<Post> {
+fn seal(
+    disk: &mut Disk,
+    rng: &mut ChaCha20Rng,
+    town: &Town,
+    (wish, gossip): (&Wish, &Gossip),
+    now: u64,
+) -> Result<Post> {
     // A failed attempt must leave nothing.
     let before = disk.vault.clone();
     let sealed = match wish {
@@ -77,7 +84,9 @@ fn seal(disk: &mut Disk, rng: &mut ChaCha20Rng, town: &Town, wish: &Wish, now: u
             let content = Content::text(text.clone())?;
             let needs = disk.in_group(rng, now, |account, group, cx| group.needs_for_send(account, cx))?;
             let bundles = town.fetch(&needs, Bundles::default());
-            disk.in_group(rng, now, |account, group, cx| group.send(account, *id, &content, &bundles, cx))
+            disk.in_group(rng, now, |account, group, cx| {
+                group.send_carrying(account, *id, (&content, gossip), &bundles, cx)
+            })
         }
         Wish::Change(intent) => {
             let mut bundles = Bundles::default();

@@ -21,6 +21,9 @@ impl Weather {
     /// One in ten is lost, one step in fifty ends in a crash.
     pub const STORM: Self = Self { lost: 100, delay: (20, 9_000), crash: 20 };
 
+    /// One in five is lost, and nine seconds are enough for anything to overtake anything.
+    pub const LOSSY: Self = Self { lost: 200, delay: (20, 9_000), crash: 0 };
+
     /// How long a way takes; `None`: lost.
     pub(super) fn way(&self, rng: &mut ChaCha20Rng) -> Option<u64> {
         let (least, most) = self.delay;

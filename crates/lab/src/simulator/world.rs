@@ -131,6 +131,14 @@ impl World {
         self.people.get(who).map(|(person, ..)| *person).ok_or_else(|| LabError::unexpected("nobody there"))
     }
 
+    /// Draws everything from now on anew, from this seed.
+    pub fn reseed(&mut self, seed: u64) {
+        self.rng = ChaCha20Rng::seed_from_u64(seed);
+        for device in &mut self.devices {
+            device.rng = ChaCha20Rng::seed_from_u64(self.rng.next_u64());
+        }
+    }
+
     /// Milliseconds since the beginning.
     pub fn now(&self) -> u64 {
         self.agenda.now()

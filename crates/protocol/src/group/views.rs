@@ -6,8 +6,9 @@ use super::send::short;
 use super::{Group, State, Status, VIEWS_KEPT};
 use crate::gossip::{LogView, tag};
 use crate::primitives::kdf;
+use crate::roster::Roster;
 use crate::vault::{Row, key, load};
-use crate::{Context, Digest, GroupId, Misuse, Result, labels};
+use crate::{Context, Digest, GroupId, Misuse, PersonId, Result, labels};
 
 /// How somebody's view of a group's log, told elsewhere, compares with the own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +32,14 @@ impl Group {
         Ok(tag(id, &state(id, cx)?.creation, via))
     }
 
+    /// Who is in a group: what [`Group::load`] knows without the members' keys, which may be many.
+    ///
+    /// # Errors
+    /// `CorruptStore` if there is no such group.
+    pub fn people_of(id: &GroupId, cx: &Context) -> Result<Vec<PersonId>> {
+        Roster::people(id, cx)
+    }
+
     /// What is told of a group's log to the members of the group `via`; `None` where this device has no view to tell.
     ///
     /// # Errors
@@ -42,6 +51,15 @@ impl Group {
         }
         let tag = tag(id, &state.creation, via);
         Ok(Some(LogView::new(tag, relay.stated, state.cursor, short(state.view.as_bytes()))))
+    }
+
+    /// Whether a group's relay says that it was once restored from a backup. Who had seen more than was left then, and came
+    /// back when others had gone on, has another view of the same log without anybody's fault.
+    ///
+    /// # Errors
+    /// `CorruptStore`.
+    pub fn relay_was_restored(id: &GroupId, cx: &Context) -> Result<bool> {
+        Ok(incarnation(id, cx)?.stated > 1)
     }
 
     /// Holds what somebody told of this group's log against the own view.

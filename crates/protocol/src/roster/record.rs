@@ -44,6 +44,15 @@ impl Roster {
         })
     }
 
+    /// Who is in a group of the own store, without loading what is known of them.
+    pub(crate) fn people(group: &GroupId, cx: &Context) -> Result<Vec<PersonId>> {
+        let head: Option<Head> = load(cx.vault, &key(Row::RosterHead, &[group.as_bytes()]))?;
+        match head {
+            Some(head) => Ok(head.people),
+            None => Ok(Self::load(group, cx)?.body().members.iter().map(|member| member.person).collect()),
+        }
+    }
+
     /// The policy of a group in the own store, without its members, who may be many.
     pub(crate) fn policy(group: &GroupId, cx: &Context) -> Result<Policy> {
         let head: Option<Head> = load(cx.vault, &key(Row::RosterHead, &[group.as_bytes()]))?;

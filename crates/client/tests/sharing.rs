@@ -94,7 +94,7 @@ async fn a_wrong_passphrase_a_newer_store_and_a_second_account_are_refused() {
     assert_eq!(taken.code(), "name_taken");
     assert!(!conclave_client::exists(&stage.home("other")), "nothing is left of an account that never was");
     let path = home.join("store.json");
-    let text = std::fs::read_to_string(&path).unwrap().replace("\"version\": 4", "\"version\": 9");
+    let text = std::fs::read_to_string(&path).unwrap().replace("\"version\": 5", "\"version\": 9");
     std::fs::write(&path, text).unwrap();
     let newer = Client::open(&home, PASSPHRASE).await.err().unwrap();
     assert_eq!(newer, ClientError::StoreTooNew { needs: 9 });

@@ -84,7 +84,7 @@ impl<'l> Log<'l> {
                     self.refuse(store, fault).await?;
                 }
             }
-            store.step(move |tx| tx.forget_heard(&heard)).await?;
+            store.step(move |tx| tx.forget_heard_root(&heard)).await?;
         }
         Ok(())
     }

@@ -27,7 +27,8 @@ const LOOKED_AT: usize = 64;
 /// What an own message in a group carries: views of groups that somebody of it is in, and whose logs have grown since its
 /// members were told of them.
 pub(super) fn carried(tx: &Tx, group: &GroupId) -> Result<Gossip> {
-    let mut gossip = Gossip::default();
+    let roots = super::roots::carried(tx, group)?.into_iter().map(Into::into).collect();
+    let mut gossip = Gossip { roots, views: Vec::new() };
     let mut here: Option<Here> = None;
     for (about, incarnation, entry) in tx.tellable(group, LOOKED_AT)? {
         let Some(view) = tx.protocol(|cx| Group::view_for(&about, group, cx))? else { continue };
@@ -76,6 +77,8 @@ pub(super) fn take(tx: &Tx, group: &Group, message: &ReceivedMessage) -> Result<
     if message.view == ViewCheck::Differs {
         alarm(tx, (group.id(), &message.person, group.id()), true)?;
     }
+    let roots = message.gossip.roots.iter().map(|root| root.as_slice());
+    super::roots::hear(tx, (group.id(), message.person), roots)?;
     if message.gossip.views.is_empty() {
         return Ok(());
     }

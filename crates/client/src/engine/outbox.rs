@@ -378,6 +378,7 @@ fn taken(tx: &Tx, post: &StoredPost) -> Result<bool> {
 pub(super) fn drop_sealed(tx: &Tx, group: &GroupId) -> Result<()> {
     tx.protocol(|cx| Group::load(group, cx)?.refused(cx))?;
     tx.forget_told(group)?;
+    tx.forget_roots_told(group)?;
     if let Some(post) = tx.post(group)? {
         tx.drop_letters_of(post.intent)?;
     }

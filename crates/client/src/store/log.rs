@@ -102,7 +102,7 @@ impl Tx<'_> {
     }
 
     /// A root was compared.
-    pub(crate) fn forget_heard(&self, heard: &HeardRoot) -> Result<()> {
+    pub(crate) fn forget_heard_root(&self, heard: &HeardRoot) -> Result<()> {
         let sql = "DELETE FROM log_heard WHERE relay = ?1 AND root = ?2";
         Ok(self.db.prepare_cached(sql)?.execute(params![&heard.relay[..], heard.root]).map(drop)?)
     }

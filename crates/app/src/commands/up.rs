@@ -82,6 +82,7 @@ async fn start_relay(settings: &Settings) -> Result<Running, Failure> {
         host: None,
         retention: None,
         restored: false,
+        witness: Vec::new(),
     };
     if let Some(listen) = settings.file.listen {
         return relay::start(&on(listen), &inside).await;

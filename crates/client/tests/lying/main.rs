@@ -13,6 +13,7 @@ mod impersonation;
 mod joining;
 mod key_log;
 mod log;
+mod membership;
 mod posts;
 
 use common::proxy::Proxy;

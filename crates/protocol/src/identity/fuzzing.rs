@@ -58,6 +58,8 @@ pub(crate) fn row(kind: u8, value: &[u8]) -> Option<bool> {
 
 #[cfg(test)]
 pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
+    use crate::content::{Content, encode_carrying};
+    use crate::gossip::{Gossip, LogView};
     use crate::primitives::sign::SigningKey;
     use crate::testing::Bench;
     use crate::{PersonId, codec};
@@ -78,6 +80,20 @@ pub(crate) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ("safety_number_scan", number.scannable()),
         ("handle", codec::encode(&handles[0]).unwrap()),
     ];
+    let of = super::Doings {
+        device: *account.device_id(),
+        key: *account.device_signing().public(),
+        group: crate::GroupId([1; 32]),
+        entry: 300,
+        hash: crate::Digest([2; 32]),
+    };
+    let said = super::Disavowal::sign(&account, super::Verdict::NotMe, of, &bench.cx()).unwrap();
+    let said = Content::Disavowal(Box::new(said.unverified().clone()));
+    let view = LogView::new([3; 8], 1, 300, [4; 16]);
+    let gossip = Gossip { roots: vec![vec![5; 90].into()], views: vec![view] };
+    for gossip in [Gossip::default(), gossip] {
+        seeds.push(("content", encode_carrying(&gossip, &said).unwrap()));
+    }
     bench.step(|cx| account.announce_identity(cx)).unwrap();
     bench.now = bench.now.plus(super::IDENTITY_NOTICE);
     let next = bench.step(super::Account::with_next_identity).unwrap().unwrap();

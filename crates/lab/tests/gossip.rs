@@ -7,7 +7,7 @@ use conclave_lab::gossip::tally;
 const RUNS: u64 = 12;
 
 #[test]
-fn honest_talks_in_lossy_weather_raise_no_alarm_and_every_fork_is_found() {
+fn honest_talks_in_lossy_weather_raise_no_alarm_and_forks_are_found() {
     let tally = tally(1, RUNS, 4).unwrap();
     assert!(tally.honest.compared > RUNS * 10, "{tally:?}");
     assert_eq!((tally.honest.forks, tally.honest.withheld), (0, 0), "{tally:?}");

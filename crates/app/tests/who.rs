@@ -173,7 +173,8 @@ fn anybody_audits_a_relays_key_log_and_a_fork_of_it_is_proved() {
     world.kill_relay();
     world.more(&["--witness", &id]);
     world.start_relay();
-    assert!(String::from_utf8(witness().stdout).unwrap().contains("cosigned epoch"));
+    let cosigned = String::from_utf8(witness().stdout).unwrap();
+    assert!(cosigned.contains("cosigned epoch"), "{cosigned}");
     let seen = json(&String::from_utf8(audit().stdout).unwrap());
     assert_eq!(seen["witnesses"], serde_json::json!([id]));
     // The relay goes on from its past another way.
@@ -184,10 +185,20 @@ fn anybody_audits_a_relays_key_log_and_a_fork_of_it_is_proved() {
     let john = world.person("john");
     john.ok(&["contact", "add", "mike"]);
     john.ok(&["contact", "add", "steve"]);
+    let back = audit();
+    assert!(
+        String::from_utf8_lossy(&back.stderr).contains("went back"),
+        "nobody has asked for john yet: {back:?}"
+    );
+    mike.run(&["contact", "add", "john"]);
     let forked = audit();
     assert_eq!(forked.status.code(), Some(1), "{forked:?}");
-    assert!(String::from_utf8_lossy(&witness().stderr).contains("two roots"), "the witness sees it as well");
     assert!(String::from_utf8_lossy(&forked.stderr).contains("log_forked"), "{forked:?}");
+    let seen = witness();
+    assert!(
+        String::from_utf8_lossy(&seen.stderr).contains("two roots"),
+        "the witness sees it as well: {seen:?}"
+    );
     let proof = conclave(&world.path("")).arg("audit").arg(world.path("relay.fork")).output().unwrap();
     assert!(String::from_utf8_lossy(&proof.stdout).contains("Both signatures hold"), "{proof:?}");
 }

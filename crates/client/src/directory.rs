@@ -36,7 +36,7 @@ impl Reach {
         Self { store, open: HashMap::new() }
     }
 
-    /// Looks people up by id, each at the relay of their handle, for a step that adds them.
+    /// Looks people up, each at the relay of their handle, for a step that adds them.
     ///
     /// # Errors
     /// `UnknownPerson`; `IdentityChanged`; `RelayAway` if the relay of one of them cannot be reached.
@@ -54,11 +54,10 @@ impl Reach {
         });
         for (host, some) in by_host(known.await?, |person| host_of(&person.handle).to_owned()) {
             for some in some.chunks(LOOKUPS_PER_REQUEST) {
-                let persons = some.iter().map(|known| known.person.0.to_vec().into()).collect();
-                let found = self.directory(near, &host, v1::Lookup { names: Vec::new(), persons }).await?;
+                let found = self.directory(near, &host, by_names(some)).await?;
                 let restored = self.was_restored(near, &host);
                 for known in some {
-                    let found = found.iter().find(|found| found.person.as_ref() == known.person.as_bytes());
+                    let found = found.iter().find(|found| found.name == name_of(&known.handle));
                     let found = found.ok_or_else(|| ClientError::UnknownPerson(known.handle.clone()))?;
                     let pinned =
                         pin(&self.store, known.handle.clone(), verified(found)?, least(known, restored)?)
@@ -129,9 +128,7 @@ impl Reach {
     pub(crate) async fn newest(&mut self, near: Near<'_>, people: Vec<Person>) -> Result<()> {
         for (host, some) in by_host(people, |person| host_of(&person.handle).to_owned()) {
             for some in some.chunks(LOOKUPS_PER_REQUEST) {
-                let persons = some.iter().map(|known| known.person.0.to_vec().into()).collect();
-                let found = match self.directory(near, &host, v1::Lookup { names: Vec::new(), persons }).await
-                {
+                let found = match self.directory(near, &host, by_names(some)).await {
                     Err(
                         ClientError::RelayAway { .. } | ClientError::Refused { .. } | ClientError::KeyLog(_),
                     ) => break,
@@ -139,7 +136,7 @@ impl Reach {
                 };
                 let restored = self.was_restored(near, &host);
                 for known in some {
-                    let found = found.iter().find(|found| found.person.as_ref() == known.person.as_bytes());
+                    let found = found.iter().find(|found| found.name == name_of(&known.handle));
                     let Some(Ok(list)) = found.map(verified) else { continue };
                     match pin(&self.store, known.handle.clone(), list, least(known, restored)?).await {
                         Ok(_) | Err(ClientError::IdentityChanged(_)) => {}
@@ -322,6 +319,16 @@ fn by_host<T>(all: Vec<T>, host: impl Fn(&T) -> String) -> BTreeMap<String, Vec<
         sorted.entry(host(&one)).or_default().push(one);
     }
     sorted
+}
+
+/// Asks for people by the names that they are known under: who stands under these now, the key log proves.
+fn by_names(people: &[Person]) -> v1::Lookup {
+    let names = people.iter().map(|known| name_of(&known.handle).to_owned()).collect();
+    v1::Lookup { names, persons: Vec::new() }
+}
+
+fn name_of(handle: &str) -> &str {
+    handle.split_once('@').map_or(handle, |(name, _)| name)
 }
 
 fn host_of(handle: &str) -> &str {

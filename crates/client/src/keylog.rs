@@ -125,10 +125,12 @@ impl<'l> Log<'l> {
             return Ok(Vec::new());
         }
         let root = self.read(&directory.root)?;
-        if before.is_some_and(|before| root.position() < before.position()) {
+        if before.as_ref().is_some_and(|before| root.position() < before.position()) {
             return Err(KeyLogError::WentBack.into());
         }
-        self.reach(store, &root).await?;
+        if before.as_ref() != Some(&root) {
+            self.reach(store, &root).await?;
+        }
         let found = directory.persons.into_iter().map(|person| {
             let logged = root.lookup(&person.name, &person.log_proof)?;
             let id = person.person.as_ref().try_into().map_err(|_| KeyLogError::Malformed)?;

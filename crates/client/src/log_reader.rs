@@ -6,7 +6,7 @@ use crate::directory::{answer_fault, relay_id};
 use crate::transport::{Address, Link};
 use crate::{ClientError, Result};
 use bytes::Bytes;
-use conclave_keylog::{KeyLogError, Root, VerifiedRoot};
+use conclave_keylog::{KeyLogError, MOST_EPOCHS, Root, VerifiedRoot};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 
@@ -58,6 +58,16 @@ impl LogReader {
     ) -> Result<Option<(VerifiedRoot, Vec<conclave_keylog::Link>)>> {
         let (to, links) = self.trail(root.position(), 0).await?;
         Ok(Some((to, links)).filter(|(_, links)| !links.is_empty()))
+    }
+
+    /// The first root of the next incarnation after a root's: where the log goes on after a restore. None: there is none.
+    ///
+    /// # Errors
+    /// `KeyLog`, `Unreachable`, `Refused`.
+    pub async fn restored_after(&self, root: &VerifiedRoot) -> Result<Option<VerifiedRoot>> {
+        let incarnation = root.position().0;
+        let (next, _) = self.trail((incarnation, MOST_EPOCHS - 1), 1).await?;
+        Ok(Some(next).filter(|next| next.position().0 > incarnation))
     }
 
     /// The root at an incarnation and epoch, if there is one.

@@ -8,9 +8,9 @@ use common::{PATIENCE, Stage};
 use conclave_client::{Client, ClientError, Event, Outcome, Scheme};
 
 /// Transactions of a life: more than any one action takes, so that every life gets on.
-const LIFE: u64 = 48;
+const LIFE: u64 = 60;
 /// More lives than a play takes.
-const LIVES: usize = 28;
+const LIVES: usize = 32;
 /// Plays side by side: they mostly wait for the disk.
 const AT_ONCE: usize = 6;
 

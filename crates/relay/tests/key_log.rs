@@ -86,7 +86,7 @@ async fn who_is_found_is_found_with_a_proof_of_just_that_list() {
     assert_eq!(newer.lookup("sean", &person.log_proof), Err(KeyLogError::BadProof));
     assert_eq!(root.lookup("mike", &person.log_proof), Err(KeyLogError::BadProof));
     let (links, reached) = trail(&mut stranger, root.position(), 0).await;
-    assert_eq!(follow(&root, &links, &reached), Ok(()));
+    assert_eq!(follow(&root, &links, &reached).map(drop), Ok(()));
     assert_eq!(reached, newer);
     let nobody = directory(&mut stranger, &["nobody"]).await;
     assert!(nobody.persons.is_empty());
@@ -277,7 +277,7 @@ async fn a_restored_relay_goes_on_in_a_new_incarnation_and_says_what_it_lost() {
     let (other, _) = registered(&restored, "steve").await;
     assert_eq!((other.position(), lost.position()), ((2, 2), (1, 2)));
     let (links, newest) = trail(&mut client, kept.position(), 0).await;
-    assert_eq!(follow(&kept, &links, &newest), Ok(()));
+    assert_eq!(follow(&kept, &links, &newest).map(drop), Ok(()));
     assert_eq!(grew(&kept, &links, &newest, &growth(&mut client, 1, 0).await).await, Ok(()));
     let (links, newest) = trail(&mut client, lost.position(), 0).await;
     assert_eq!(follow(&lost, &links, &newest), Err(KeyLogError::Rewound { had: 2, kept: 1 }));

@@ -64,12 +64,14 @@ pub(super) async fn follow(
     from: &VerifiedRoot,
     proof: Option<&Path>,
 ) -> Result<VerifiedRoot, Failure> {
-    if let Some(now) = reader.at(from.position()).await?
-        && let Some(fork) = Fork::between(from, &now)
-    {
-        return Err(forked(&fork, proof)?);
-    }
-    let mut at = from.clone();
+    let mut at = match reader.at(from.position()).await? {
+        Some(now) => match Fork::between(from, &now) {
+            Some(fork) => return Err(forked(&fork, proof)?),
+            None => now,
+        },
+        // The epoch is gone: by a restore that the relay owns up to, or it went back.
+        None => reader.restored_after(from).await?.ok_or_else(|| fault(&KeyLogError::WentBack))?,
+    };
     while let Some((to, links)) = reader.after(&at).await? {
         let grown = epochs(&at, &links);
         let mut steps = Vec::with_capacity(grown);

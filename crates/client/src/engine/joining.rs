@@ -8,6 +8,7 @@ use crate::store::Tx;
 use crate::store::channels::Channel;
 use crate::store::conversations::State;
 use crate::store::membership::Membership;
+use crate::store::meta::Fact;
 use crate::store::outbox::What;
 use crate::store::requests::{Offer, Wanted};
 use crate::{Event, Result};
@@ -64,6 +65,8 @@ pub(super) fn take_first(
     note_begin(tx, &group, "joined", (by, entry.at))?;
     joined(tx, account, &group, by, accepted)?;
     super::healing::plan(tx, &group)?;
+    // Its members are known by the word of whoever let this device in: the key log says whether they are who they seem.
+    tx.set_number(Fact::PeopleSeen, 0)?;
     Ok(Taken::Joined)
 }
 

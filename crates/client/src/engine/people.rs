@@ -29,24 +29,26 @@ pub(crate) const SIBLING_TIME: u64 = 60 * 60 * 1000;
 const RANK_DELAY: u64 = 2_000;
 
 impl Session<'_> {
-    /// Looks everybody up that is known here, once a day.
+    /// Looks everybody up that is known here, once a day, and when this device has come into a group: that its members are
+    /// those who are logged under these names.
     pub(super) async fn look_people_up(&mut self) -> Result<()> {
-        let now = Instant::now();
-        if !self.own || now < self.look_next {
-            return Ok(());
-        }
-        self.look_next = now + LOOK_WHETHER;
-        let due = |tx: &Tx| {
-            let seen = tx.number(Fact::PeopleSeen)?.unsigned_abs();
-            Ok(tx.now.0 >= seen.saturating_add(LOOK_AFTER))
-        };
-        if !self.store.view(due).await? {
-            return Ok(());
-        }
         let people = self.store.view(|tx| tx.everybody()).await?;
         self.reach.newest((&self.link, &self.relay), people).await?;
         let seen = |tx: &Tx| tx.set_number(Fact::PeopleSeen, crate::store::messages::signed(tx.now.0));
         self.store.step(seen).await
+    }
+
+    /// What is to be looked at when there is nothing else to do: whether this relay's log was heard of, and whether it is time
+    /// to look everybody up.
+    pub(super) async fn leisure(&mut self) -> Result<(bool, bool)> {
+        self.look_next = Instant::now() + LOOK_WHETHER;
+        let (own, relay) = (self.own, self.relay.id);
+        let look = move |tx: &Tx| {
+            let seen = tx.number(Fact::PeopleSeen)?.unsigned_abs();
+            let due = own && tx.now.0 >= seen.saturating_add(LOOK_AFTER);
+            Ok((!tx.heard_roots(&relay)?.is_empty(), due))
+        };
+        self.store.view(look).await
     }
 
     /// Looks up what the own relay says of this person: another device may have signed a newer list. What is not this

@@ -130,11 +130,16 @@ impl<'s> Session<'s> {
                 if let Some(up) = up.take() {
                     up();
                 }
-                self.compare_roots().await?;
+                let (heard, due) = self.leisure().await?;
+                if heard {
+                    self.compare_roots().await?;
+                }
                 if self.is_up_to_date().await? {
                     continue;
                 }
-                self.look_people_up().await?;
+                if due {
+                    self.look_people_up().await?;
+                }
             }
             let wake = self.next_wake().await?;
             tokio::select! {

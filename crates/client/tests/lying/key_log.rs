@@ -116,7 +116,12 @@ async fn somebody_elses_keys_logged_under_a_name_are_an_alarm_for_its_owner_and_
     // Whoever knew him seals nothing to them.
     mike.new_group("Trip", Scheme::SenderKeys).await.unwrap();
     let refused = mike.add("Trip", &["sean"], PATIENCE).await.err().unwrap();
-    assert!(refused.to_string().contains("nobody called"), "{refused}");
+    assert!(refused.to_string().contains("not the ones known"), "{refused}");
+    let events = sync(&mike).await;
+    assert!(
+        alarms(&events).iter().any(|cause| matches!(cause, AlarmCause::IdentityReplaced { .. })),
+        "{events:?}"
+    );
 }
 
 #[tokio::test]

@@ -47,7 +47,12 @@ async fn somebody_who_was_removed_is_not_brought_back_by_the_commit_that_once_le
     let table = Table::set(Scheme::SenderKeys).await;
     let old = eve_comes_and_goes(&table).await;
     let lie = move |entry: &mut v1::Entry| {
-        *entry = v1::Entry { number: entry.number, turn: entry.turn, seat_number: entry.seat_number, ..old.clone() };
+        *entry = v1::Entry {
+            number: entry.number,
+            turn: entry.turn,
+            seat_number: entry.seat_number,
+            ..old.clone()
+        };
     };
     instead_of_what_mike_says(table, lie).await;
 }

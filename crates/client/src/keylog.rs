@@ -36,7 +36,7 @@ pub(crate) struct LoggedPerson {
 /// Why an answer is not taken.
 enum Fault {
     /// What the log says is wrong, or does not go together with what it said before.
-    Log(KeyLogError, Option<Fork>),
+    Log(KeyLogError, Option<Box<Fork>>),
     Other(ClientError),
 }
 
@@ -216,16 +216,16 @@ impl<'l> Log<'l> {
                     Some(signed) => Some(self.read(&signed)?),
                     None => self.at(at).await?,
                 };
-                let fork = known.and_then(|known| Fork::between(&known, root));
+                let fork = known.and_then(|known| Fork::between(&known, root)).map(Box::new);
                 Err(Fault::Log(KeyLogError::NotConnected, fork))
             }
         }
     }
 
     /// Two signed roots for the position of a known one, if the relay now gives another there.
-    async fn fork_at(&self, known: &VerifiedRoot) -> Result<Option<Fork>> {
+    async fn fork_at(&self, known: &VerifiedRoot) -> Result<Option<Box<Fork>>> {
         let now = self.at(known.position()).await?;
-        Ok(now.and_then(|now| Fork::between(known, &now)))
+        Ok(now.and_then(|now| Fork::between(known, &now)).map(Box::new))
     }
 
     /// What the relay says is its root at a position.
@@ -241,7 +241,7 @@ impl<'l> Log<'l> {
     async fn newest(&self, store: &Store) -> Result<Option<VerifiedRoot>> {
         let relay = self.relay;
         let known = store.view(move |tx| tx.newest_root(&relay)).await?;
-        Ok(known.map(|known| self.read(&known)).transpose().map_err(ClientError::KeyLog)?)
+        known.map(|known| self.read(&known)).transpose().map_err(ClientError::KeyLog)
     }
 
     async fn keep(

@@ -2,7 +2,7 @@
 //! wiped, so that one of these that the relay had after all is not taken for somebody else's.
 //!
 //! The second message under a number is not opened: its key is gone. So it proves nothing to third parties; see
-//! docs/decisions/0020.
+//! docs/decisions/0022.
 
 use super::Group;
 use super::message::{Chat, KeyName};

@@ -9,13 +9,15 @@
 //! How roots and proofs are made is `conclave-keylog`'s concern, which roots are remembered the store's.
 
 use crate::alarm::AlarmCause;
-use crate::directory::{answer_fault, relay_id};
+use crate::directory::answer_fault;
+use crate::meeting::relay_id;
 use crate::store::log::HeardRoot;
+use crate::store::meta::Fact;
 use crate::store::{Store, Tx};
 use crate::transport::Link;
-use crate::{ClientError, Result};
+use crate::{ClientError, Event, Result};
 use bytes::Bytes;
-use conclave_keylog::{Fork, KeyLogError, Logged, Root, Span, Value, VerifiedRoot, follow};
+use conclave_keylog::{Fork, KeyLogError, Logged, MOST_EPOCHS, Root, Span, Value, VerifiedRoot, follow};
 use conclave_wire::v1::client_frame::Request;
 use conclave_wire::v1::{self, server_frame::Body};
 
@@ -185,7 +187,8 @@ impl<'l> Log<'l> {
         Ok(to)
     }
 
-    /// The relay says that it was restored from a backup: the log goes on from an epoch where this device has been.
+    /// The relay says that it was restored from a backup: the log goes on from an epoch where this device has been. It is told,
+    /// and all that was ever logged under the own name is looked at anew.
     async fn rewound(
         &self,
         store: &Store,
@@ -194,12 +197,36 @@ impl<'l> Log<'l> {
     ) -> Result<VerifiedRoot, Fault> {
         let (relay, at) = (self.relay, (from.position().0, kept));
         let known = store.view(move |tx| tx.chain_at(&relay, at)).await?;
-        let root = self.at(at).await?.ok_or(KeyLogError::Rewound { had, kept })?;
-        match known {
-            Some(chain) if chain != root.statement().chain => Err(KeyLogError::NotConnected.into()),
-            // Where it went back to before this device came there is nothing to compare.
-            _ => Ok(root),
+        let Some(root) = self.at(at).await? else {
+            // Not even that is left, after a second restore perhaps. An alarm, and the log is believed from here on.
+            self.begin_anew(store, from).await?;
+            return Err(KeyLogError::Rewound { had, kept }.into());
+        };
+        // Where it went back to before this device came there is nothing to compare.
+        if known.is_some_and(|chain| chain != root.statement().chain) {
+            return Err(KeyLogError::NotConnected.into());
         }
+        let relay = self.name.to_owned();
+        let told = move |tx: &Tx| {
+            tx.set_number(Fact::LogSeen, 0)?;
+            tx.tell_once(&Event::LogRestored { relay, lost: had.saturating_sub(kept) })
+        };
+        store.step(told).await?;
+        Ok(root)
+    }
+
+    /// Takes the first root of the next incarnation for the newest known.
+    async fn begin_anew(&self, store: &Store, from: &VerifiedRoot) -> Result<(), Fault> {
+        let asked = v1::LogRoots { incarnation: from.position().0, epoch: MOST_EPOCHS - 1, most: 1 };
+        let Body::Trail(trail) = self.link.ask(Request::LogRoots(asked)).await? else {
+            return Err(answer_fault().into());
+        };
+        let root = self.read(&trail.root)?;
+        if root.position() < from.position() || root.statement().vrf_key != from.statement().vrf_key {
+            return Err(KeyLogError::OtherLog.into());
+        }
+        store.step(|tx| tx.set_number(Fact::LogSeen, 0)).await?;
+        self.keep(store, &[], &root).await
     }
 
     /// That a root is the one which this device knows at its position.

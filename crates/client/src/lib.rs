@@ -19,6 +19,7 @@ pub mod key_log;
 mod keylog;
 pub mod limits;
 mod log_reader;
+mod meeting;
 mod store;
 mod transport;
 mod who;

@@ -2,7 +2,8 @@
 //! that the log only grew is the auditor's to check.
 
 use crate::clock::{SystemClock, check_reach};
-use crate::directory::{answer_fault, relay_id};
+use crate::directory::answer_fault;
+use crate::meeting::relay_id;
 use crate::transport::{Address, Link};
 use crate::{ClientError, Result};
 use bytes::Bytes;

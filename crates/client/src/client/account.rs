@@ -2,9 +2,10 @@
 
 use super::Client;
 use crate::clock::{Clock, SystemClock, check_reach};
-use crate::directory::{answer_fault, relay_id};
+use crate::directory::answer_fault;
 use crate::engine::{Engine, sign_login};
 use crate::info::AccountInfo;
+use crate::meeting::relay_id;
 use crate::store::meta::Fact;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};

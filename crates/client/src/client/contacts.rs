@@ -1,8 +1,9 @@
 //! Contacts: looked up once, pinned, verified by safety number.
 
 use super::Client;
-use crate::directory::{handle_of, look_up, meet};
+use crate::directory::{handle_of, look_up};
 use crate::info::ContactInfo;
+use crate::meeting::meet;
 use crate::store::Tx;
 use crate::store::conversations::State;
 use crate::store::people::Person;

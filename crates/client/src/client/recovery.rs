@@ -2,9 +2,10 @@
 
 use super::Client;
 use crate::clock::{Clock, SystemClock, check_reach};
-use crate::directory::{answer_fault, handle_of, look_before, relay_id};
+use crate::directory::{answer_fault, handle_of, look_before};
 use crate::engine::{published, sign_login, sign_recovery};
 use crate::info::Outcome;
+use crate::meeting::relay_id;
 use crate::store::meta::Fact;
 use crate::store::relays::RelayFacts;
 use crate::store::{Store, Tx};

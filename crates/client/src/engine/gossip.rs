@@ -11,6 +11,7 @@
 
 use super::changes::shown;
 use crate::alarm::AlarmCause;
+use crate::store::outbox::{What, Wish};
 use crate::store::views::Heard;
 use crate::store::{Names, Tx};
 use crate::{Event, Result};
@@ -24,9 +25,17 @@ use std::rc::Rc;
 /// Groups looked at for one message.
 const LOOKED_AT: usize = 64;
 
+/// What a wish carries, if it is to say something.
+pub(super) fn of_wish(tx: &Tx, wish: &Wish) -> Result<Gossip> {
+    match &wish.what {
+        What::Change(_) => Ok(Gossip::default()),
+        _ => carried(tx, &wish.group),
+    }
+}
+
 /// What an own message in a group carries: views of groups that somebody of it is in, and whose logs have grown since its
 /// members were told of them.
-pub(super) fn carried(tx: &Tx, group: &GroupId) -> Result<Gossip> {
+fn carried(tx: &Tx, group: &GroupId) -> Result<Gossip> {
     let roots = super::roots::carried(tx, group)?.into_iter().map(Into::into).collect();
     let mut gossip = Gossip { roots, views: Vec::new() };
     let mut here: Option<Here> = None;

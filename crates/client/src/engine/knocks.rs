@@ -1,7 +1,8 @@
 //! Knocks: who brings a link is looked up, and let in, asked about, or turned away.
 
 use super::session::Session;
-use crate::directory::{look_up, meet};
+use crate::directory::look_up;
+use crate::meeting::meet;
 use crate::store::Tx;
 use crate::store::letters::Goes;
 use crate::store::links::{KnockRow, KnockState};

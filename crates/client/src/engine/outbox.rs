@@ -20,7 +20,6 @@ use crate::store::outbox::{Heal, What, Wish, WishState};
 use crate::store::posts::StoredPost;
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
-use conclave_protocol::gossip::Gossip;
 use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
@@ -278,10 +277,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
         return Ok(Sealed::Settled);
     }
     let sealed = tx.savepoint(|tx| {
-        let gossip = match &wish.what {
-            What::Change(_) => Gossip::default(),
-            _ => super::gossip::carried(tx, &wish.group)?,
-        };
+        let gossip = super::gossip::of_wish(tx, wish)?;
         tx.protocol(|cx| {
             let account = Account::load(cx)?;
             let mut group = Group::load(&wish.group, cx)?;

@@ -64,7 +64,11 @@ impl Session<'_> {
         let (who, name) = (handle.to_string(), handle.name().to_owned());
         let found = match look_at(&self.link, self.store, handle).await {
             Ok(Some(listing)) => {
-                self.watch_own_name((&name, *list.person()), listing.version).await?;
+                match self.watch_own_name((&name, *list.person()), listing.version).await {
+                    // An alarm is raised, or it is tried again at the next login.
+                    Ok(()) | Err(ClientError::KeyLog(_) | ClientError::Refused { .. }) => {}
+                    Err(error) => return Err(error),
+                }
                 Ok(Some(listing))
             }
             found => found,

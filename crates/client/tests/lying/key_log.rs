@@ -3,7 +3,7 @@
 
 use super::common::{self, PATIENCE, Stage, cheap_person, done, say, sync, texts};
 use super::{BRIEFLY, Table, alarms};
-use conclave_client::{AlarmCause, Client, Deed, Scheme};
+use conclave_client::{AlarmCause, Client, Deed, Event, Scheme};
 use conclave_wire::v1::server_frame::Body;
 use std::path::Path;
 
@@ -217,4 +217,29 @@ async fn two_directories_are_found_out_by_the_first_message_that_crosses() {
     let alarm = sean.alarms().await.unwrap().remove(0);
     let proof = sean.export_alarm(alarm.id).await.unwrap().unwrap();
     conclave_client::key_log::Fork::decode(&proof).unwrap();
+}
+
+#[tokio::test]
+async fn a_restored_relay_says_what_its_log_lost_and_is_believed() {
+    let mut stage = Stage::open().await;
+    let [mike, _sean, _eve] = three(&stage).await;
+    mike.add_contact("sean").await.unwrap();
+    let (relay, backup) = (stage.dir.path().join("relay"), stage.dir.path().join("backup"));
+    conclave_relay::backup(&relay, &backup, |_, _| {}).unwrap();
+    let _dave = cheap_person(&stage, "dave").await;
+    mike.add_contact("dave").await.unwrap();
+    let restore = async |stage: &mut Stage| {
+        stage.stop_relay().await;
+        put_back(&backup, &relay);
+        stage.start_relay().await;
+        mike.sync(PATIENCE).await.unwrap().events
+    };
+    let events = restore(&mut stage).await;
+    let lost = events.iter().any(|event| matches!(event, Event::LogRestored { lost: 1, .. }));
+    assert!(lost && alarms(&events).is_empty(), "{events:?}");
+    let _ann = cheap_person(&stage, "ann").await;
+    mike.add_contact("ann").await.unwrap();
+    // From the same backup once more: it is in the incarnation of the first time, and does not own up to what it lost.
+    let events = restore(&mut stage).await;
+    assert!(is_log_fault(&alarms(&events), "went back"), "{events:?}");
 }

@@ -5,6 +5,7 @@ use crate::info::{Outcome, ProposedInfo};
 use crate::store::Tx;
 use crate::{ClientError, Result};
 use conclave_protocol::group::{Group, Intent, Policy};
+use conclave_protocol::identity::Account;
 use conclave_protocol::{GroupId, Misuse, PersonId};
 use std::time::Duration;
 
@@ -82,7 +83,11 @@ impl Client {
 
 /// Who is to be added to a group.
 pub(super) fn proposed(tx: &Tx, group: &Group) -> Result<Vec<ProposedInfo>> {
+    let own = *tx.protocol(Account::load)?.person();
     let name = |person: &PersonId| {
+        if *person == own {
+            return Ok("you".to_owned());
+        }
         Ok::<_, ClientError>(
             tx.person(person)?.map_or_else(|| person.to_string(), |known| known.shown().to_owned()),
         )

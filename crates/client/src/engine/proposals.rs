@@ -4,7 +4,7 @@ use super::changes::shown;
 use crate::Result;
 use crate::store::Tx;
 use crate::store::outbox::What;
-use conclave_protocol::group::{Group, Intent, Policy, Right};
+use conclave_protocol::group::{Endorsers, Group, Intent, Policy, Right};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{PersonId, Timestamp};
 
@@ -57,19 +57,24 @@ pub(super) fn proposed_name(tx: &Tx, group: &Group, person: &PersonId) -> Result
 
 /// A policy in words.
 pub(crate) fn policy_words(policy: &Policy) -> String {
-    let who = |right: Right| if right == Right::Members { "everybody" } else { "administrators" };
-    let mut words = format!("{} add, {} remove", who(policy.add), who(policy.remove));
-    if let Some(endorsers) = policy.endorsers {
-        let (count, above) = (endorsers.count, endorsers.above);
-        words.push_str(&format!("; {count} more endorse an addition above {above} people"));
+    let add = if policy.add == Right::Members { "everybody adds" } else { "administrators add" };
+    let remove = if policy.remove == Right::Members { "everybody removes" } else { "administrators remove" };
+    let mut words = format!("{add}, {remove}");
+    if let Some(Endorsers { count, above }) = policy.endorsers {
+        let members = if count.get() == 1 { "member agrees" } else { "members agree" };
+        words.push_str(&format!("; {count} more {members} to an addition"));
+        if above > 0 {
+            words.push_str(&format!(" to more than {above} people"));
+        }
     }
-    if policy.cooling_off > 0 {
-        words.push_str(&format!("; {} minutes to object to an addition", policy.cooling_off));
+    match policy.cooling_off {
+        0 => {}
+        1 => words.push_str("; a minute to object to an addition"),
+        minutes => words.push_str(&format!("; {minutes} minutes to object to an addition")),
     }
-    words.push_str(match policy.verified_only {
-        true => "; verified members only",
-        false => "",
-    });
+    if policy.verified_only {
+        words.push_str("; verified members only");
+    }
     words
 }
 
@@ -86,4 +91,24 @@ fn proposed_at(tx: &Tx, group: &Group, person: &PersonId) -> Result<Option<u64>>
 
 fn is_proposal(one: &crate::store::membership::Membership, person: &PersonId) -> bool {
     one.kind == "proposed" && one.person == Some(*person)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::num::NonZeroU8;
+
+    #[test]
+    fn a_policy_is_said_as_people_say_it() {
+        let policy = Policy::default();
+        assert_eq!(policy_words(&policy), "everybody adds, administrators remove");
+        let endorsers = |count, above| NonZeroU8::new(count).map(|count| Endorsers { count, above });
+        let watched = Policy { endorsers: endorsers(1, 0), cooling_off: 1, ..policy };
+        let said = "everybody adds, administrators remove; 1 more member agrees to an addition; a minute to object to an addition";
+        assert_eq!(policy_words(&watched), said);
+        let strict =
+            Policy { endorsers: endorsers(2, 10), add: Right::Administrators, verified_only: true, ..policy };
+        let said = "administrators add, administrators remove; 2 more members agree to an addition to more than 10 people; verified members only";
+        assert_eq!(policy_words(&strict), said);
+    }
 }

@@ -18,7 +18,10 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("conclave-wire", &[]),
     ("conclave-fuzzing", &[]),
     // Nothing imports the laboratory.
-    ("conclave-lab", &["conclave-client", "conclave-protocol", "conclave-relay", "conclave-wire"]),
+    (
+        "conclave-lab",
+        &["conclave-client", "conclave-keylog", "conclave-protocol", "conclave-relay", "conclave-wire"],
+    ),
 ];
 
 /// What must not be reachable from `protocol`, at any distance: it is synchronous and does no input or output.

@@ -15,6 +15,9 @@ pub enum LabError {
     /// A frame or an id was out of form.
     #[error("a frame is out of form: {0}")]
     Wire(#[from] conclave_wire::WireError),
+    /// What the key log gave proves nothing.
+    #[error("a proof of the key log does not hold: {0}")]
+    KeyLog(#[from] conclave_keylog::KeyLogError),
     /// A socket failed.
     #[error("a connection failed: {0}")]
     Socket(#[from] Box<tokio_tungstenite::tungstenite::Error>),

@@ -4,6 +4,7 @@ use crate::costs::group::{GroupRun, Written};
 use crate::costs::session::SessionRun;
 use crate::costs::store::Rows;
 use crate::load::catch_up::Durable;
+use crate::load::log::LogRun;
 use crate::measure::{Spread, spread};
 use crate::peers::olm::OlmRun;
 use std::fmt::Write;
@@ -24,7 +25,7 @@ pub struct Figure {
 }
 
 /// The names of all lines, in their order.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 22] = [
     "session set-up: initiate, signatures checked",
     "same chain, session alone: encrypt / decrypt 1 KiB",
     "group message, whole: seal / open 1 KiB, sender keys, 50 devices",
@@ -42,6 +43,11 @@ pub const NAMES: [&str; 17] = [
     "catch-up of 10,000 messages, whole client",
     "500 channels with 10 entries each, whole client",
     "cold send: open, unlock, post, durable",
+    "key log of 100,000 handles: bytes of a lookup proof",
+    "the same: a lookup proof verified, with its root's signature",
+    "the same: 1000 changes published, durable",
+    "the same: growth by 1000 changes, for auditors",
+    "the same: bytes of a complete history of 12 versions",
 ];
 
 /// As a table in Markdown.
@@ -264,4 +270,26 @@ pub fn cold_send(took: Spread, derived: Spread) -> Figure {
     let millis = |spread: Spread| shown(spread.map(|seconds| seconds * 1000.0), "ms");
     let anchor = format!("of it Argon2id with 64 MiB, alone here {}", millis(derived));
     figure(16, millis(took), "≤ 250 ms", anchor, took.median <= 0.25)
+}
+
+/// A key log of many.
+pub fn key_log(run: &LogRun) -> Vec<Figure> {
+    let none = "–";
+    let LogRun { lookup, verified, published, alone, times, step, grown, audited, history } = run;
+    let growth = format!(
+        "{:.0} kB, made in {}, verified in {}",
+        step.median / 1000.0,
+        seconds(*grown),
+        seconds(*audited)
+    );
+    let epoch = format!("{}, {:.1} × akd alone", seconds(*published), times.median);
+    let anchor = format!("akd alone, its tree in memory, here {}", seconds(*alone));
+    let untold = |at, measured| Figure { reached: None, ..figure(at, measured, none, none, false) };
+    vec![
+        figure(17, shown(*lookup, "B"), "≤ 5 kB", none, lookup.max <= 5000.0),
+        figure(18, shown(*verified, "µs"), "≤ 1 ms", none, verified.median <= 1000.0),
+        figure(19, epoch, "≤ 0.5 s", anchor, published.median <= 0.5),
+        untold(20, growth),
+        untold(21, format!("{history} B")),
+    ]
 }

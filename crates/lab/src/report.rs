@@ -4,7 +4,7 @@ use crate::costs::group::GroupBench;
 use crate::costs::session::{MESSAGE, Sessions};
 use crate::costs::store;
 use crate::figures::{self, Figure, Run};
-use crate::load::{Crowd, Rates, Stage, catch_up, relay};
+use crate::load::{Crowd, Rates, Stage, catch_up, log, relay};
 use crate::measure::{Extent, Spread, progress, spread};
 use crate::peers::inserts;
 use crate::peers::olm::Olm;
@@ -56,6 +56,8 @@ pub enum Part {
     Channels,
     /// A message from a closed store.
     Send,
+    /// A relay's key log with many people in it.
+    Log,
 }
 
 /// A relay and clients: these parts, in the order of the table.
@@ -83,6 +85,7 @@ pub async fn load(extent: Extent, parts: &[Part]) -> Result<Vec<Figure>> {
                 let (seconds, derived) = catch_up::cold_send(extent.pick(9, 1)).await?;
                 table.push(figures::cold_send(Spread::of(seconds), Spread::of(derived)));
             }
+            Part::Log => table.extend(figures::key_log(&log::measure(many(extent)).await?)),
         }
     }
     Ok(table)
@@ -91,6 +94,12 @@ pub async fn load(extent: Extent, parts: &[Part]) -> Result<Vec<Figure>> {
 /// Messages that one seat has not seen.
 fn waiting(extent: Extent) -> usize {
     extent.pick(10_000, 20)
+}
+
+/// People in a key log.
+fn many(extent: Extent) -> log::Size {
+    let full = log::Size { people: 100_000, changes: 1000, versions: 12, lookups: 500 };
+    extent.pick(full, log::Size { people: 600, changes: 40, versions: 3, lookups: 20 })
 }
 
 async fn from_relay(extent: Extent) -> Result<Spread> {

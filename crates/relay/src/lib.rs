@@ -6,6 +6,7 @@
 mod admission;
 pub mod audit;
 mod backup;
+pub mod bench;
 mod config;
 mod connection;
 mod cursors;

@@ -145,6 +145,11 @@ impl Running {
         Ok(self.parts.relay.log.publish().await?)
     }
 
+    /// What it stores, for [`crate::bench`].
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.parts.relay.storage
+    }
+
     /// Stores cursors and frees old entries now instead of at its time; returns
     /// how many entries were freed.
     pub async fn sweep(&self) -> Result<u64, RelayError> {

@@ -2,6 +2,7 @@
 
 pub mod catch_up;
 pub mod crowd;
+pub mod log;
 pub mod relay;
 pub mod stage;
 pub mod wire;

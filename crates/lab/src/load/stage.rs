@@ -82,6 +82,8 @@ fn limits() -> Limits {
         takes_of_one: ANY,
         letters: ANY,
         registrations: ANY,
+        histories: ANY,
+        log_requests: ANY,
         connections_per_address: 20_000,
         ..Limits::default()
     }

@@ -3,10 +3,12 @@
 use crate::{LabError, Result};
 use bytes::Bytes;
 use conclave_protocol::primitives::kdf::sha256;
+use conclave_protocol::primitives::sign::SigningKey;
 use conclave_relay::Running;
+use conclave_wire::auth::login_bytes;
 use conclave_wire::frame::Frame;
 use conclave_wire::v1::{self, ClientFrame, ServerFrame, client_frame::Request, server_frame::Body};
-use conclave_wire::{ChannelId, SeatId};
+use conclave_wire::{ChannelId, DeviceId, SeatId};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
@@ -101,6 +103,7 @@ impl Seat {
 pub struct Wire {
     socket: WebSocketStream<TcpStream>,
     next: u64,
+    challenge: Bytes,
 }
 
 impl Wire {
@@ -112,11 +115,21 @@ impl Wire {
         // Each reading clears so much first.
         let config = WebSocketConfig::default().read_buffer_size(16 << 10);
         let (socket, _) = client_async_with_config(address, stream, Some(config)).await?;
-        let mut wire = Self { socket, next: 0 };
+        let mut wire = Self { socket, next: 0, challenge: Bytes::new() };
         match wire.frame().await?.body {
-            Some(Body::Hello(_)) => Ok(wire),
+            Some(Body::Hello(hello)) => Ok(Self { challenge: hello.challenge, ..wire }),
             _ => Err(LabError::unexpected("the first frame is no hello")),
         }
+    }
+
+    /// Logs in as a device.
+    pub async fn login(&mut self, relay: &Running, device: DeviceId, key: &SigningKey) -> Result<()> {
+        let challenge = self.challenge.as_ref().try_into();
+        let challenge = challenge.map_err(|_| LabError::unexpected("a challenge of another size"))?;
+        let signature = key.sign_raw(&login_bytes(&relay.relay_id, challenge, &device));
+        let signature = signature.as_bytes().to_vec().into();
+        self.ask(Request::Login(v1::Login { device: device.to_bytes(), signature })).await?;
+        Ok(())
     }
 
     /// Writes a request; [`Wire::flush`] sends what was written.

@@ -82,6 +82,8 @@ impl Log {
         let store = Store::new(storage.clone(), keys.signing.clone());
         let records = StorageManager::new(store.clone(), Some(CACHE_LIFE), Some(CACHE_BYTES), None);
         let vrf = Vrf(Arc::new(keys.vrf));
+        // One part of the tree after the other: where one of two at once fails, akd leaves the other one writing, past the
+        // epoch that is given up. Names are turned into places on all cores.
         let tree = Directory::new(records.clone(), vrf, AzksParallelismConfig::disabled());
         let tree = tree.await.map_err(broken)?;
         let EpochHash(epoch, hash) = tree.get_epoch_hash().await.map_err(broken)?;

@@ -69,6 +69,8 @@ impl Store {
                 DbRecord::ValueState(state) => op.logged.push(logged_row(state)?),
             }
         }
+        // Nodes whose keys are neighbours lie on one page of a database, which is then touched once.
+        op.nodes.sort_unstable();
         if matches!(state, DbSetState::TransactionCommit) {
             let draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner).clone();
             let draft = draft.ok_or_else(|| other("an epoch that nobody makes"))?;
@@ -118,7 +120,8 @@ impl Database for Store {
                         TreeNodeWithPreviousValue::key_from_full_binary(&key).map_err(other)?;
                     Ok(label)
                 };
-                let labels = keys.map(label).collect::<Result<Vec<_>>>()?;
+                let mut labels = keys.map(label).collect::<Result<Vec<_>>>()?;
+                labels.sort_by_cached_key(key);
                 let found = log::nodes(&*self.storage, labels.iter().map(key).collect());
                 let found = found.await.map_err(failed)?;
                 let read = |(label, bytes): (NodeLabel, Option<Bytes>)| {

@@ -243,3 +243,32 @@ async fn a_restored_relay_says_what_its_log_lost_and_is_believed() {
     let events = restore(&mut stage).await;
     assert!(is_log_fault(&alarms(&events), "went back"), "{events:?}");
 }
+
+#[tokio::test]
+async fn an_older_list_that_was_logged_for_a_while_is_an_alarm_for_its_owner() {
+    let mut stage = Stage::open().await;
+    let [mike, sean, _eve] = three(&stage).await;
+    mike.add_contact("sean").await.unwrap();
+    let keep = "CREATE TABLE kept AS SELECT device_list FROM people WHERE name = 'sean'";
+    let swap = "CREATE TABLE next AS SELECT device_list FROM people WHERE name = 'sean';
+                UPDATE people SET device_list = (SELECT device_list FROM kept) WHERE name = 'sean';
+                DROP TABLE kept; ALTER TABLE next RENAME TO kept";
+    stage.stop_relay().await;
+    rewrite(&stage, keep);
+    stage.start_relay().await;
+    assert!(sean.heal_everything(PATIENCE).await.unwrap().keys_replaced);
+    sync(&sean).await;
+    // While sean is away others are given his list from before, and then the newest again.
+    for _ in 0..2 {
+        stage.stop_relay().await;
+        rewrite(&stage, swap);
+        stage.start_relay().await;
+        cheap_person(&stage, ["ann", "john"][usize::from(stage.home("ann").exists())])
+            .await
+            .add_contact("sean")
+            .await
+            .unwrap();
+    }
+    let events = sync(&sean).await;
+    assert!(matches!(alarms(&events)[..], [AlarmCause::ListRolledBack { .. }]), "{events:?}");
+}

@@ -2,11 +2,11 @@
 //! what others carry is held against the own. A relay that shows people two directories is found out by the first message
 //! that crosses.
 
-use crate::Result;
 use crate::alarm::AlarmCause;
 use crate::keylog::Log;
 use crate::store::Tx;
 use crate::store::log::HeardRoot;
+use crate::{ClientError, Result};
 use conclave_keylog::{Fork, Root, VerifiedRoot};
 use conclave_protocol::gossip::MAX_ROOTS;
 use conclave_protocol::group::Group;
@@ -18,7 +18,11 @@ use super::session::Session;
 impl Session<'_> {
     /// Compares what others have seen of this relay's log, and could not be compared when it was heard.
     pub(super) async fn compare_roots(&self) -> Result<()> {
-        Log::of(&self.link)?.compare_heard(self.store).await
+        match Log::of(&self.link)?.compare_heard(self.store).await {
+            // It asks for patience: what was heard waits.
+            Err(ClientError::Refused { .. }) => Ok(()),
+            compared => compared,
+        }
     }
 }
 

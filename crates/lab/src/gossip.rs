@@ -67,10 +67,10 @@ impl Circle {
             let (group, who) = (((turn >> 33) % groups) as usize, ((turn >> 40) % MEMBERS as u64) as usize);
             self.world(group, who)?.plan(begin + at, who, Deed::Say(format!("{at}")));
         }
-        for now in (begin..begin + SPAN + 2 * 60_000).step_by(STEP as usize) {
+        for at in (begin..begin + SPAN + 2 * 60_000).step_by(STEP as usize) {
             self.carry()?;
             for group in self.groups.iter_mut().chain(&mut self.other) {
-                group.run_until(now + STEP)?;
+                group.run_until(at + STEP)?;
             }
             self.take_in()?;
         }

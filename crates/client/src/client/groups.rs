@@ -234,23 +234,28 @@ fn shares(people: Vec<(PersonId, usize)>) -> Vec<Vec<PersonId>> {
     shares
 }
 
+/// A group in which only another device of this person was ever in.
+fn told_of(conversation: &Conversation) -> GroupInfo {
+    GroupInfo {
+        id: conversation.group.to_string(),
+        name: conversation.name.clone(),
+        title: conversation.name.clone(),
+        scheme: "unknown".to_owned(),
+        epoch: 0,
+        direct: conversation.direct.is_some(),
+        state: conversation.state.as_str().to_owned(),
+        verified_only: false,
+        policy: String::new(),
+        proposed: Vec::new(),
+        exposed_until: None,
+        members: Vec::new(),
+    }
+}
+
 fn info(tx: &Tx, conversation: &Conversation) -> Result<GroupInfo> {
     let own = *tx.protocol(Account::load)?.person();
     if tx.was_told_of(conversation)? {
-        return Ok(GroupInfo {
-            id: conversation.group.to_string(),
-            name: conversation.name.clone(),
-            title: conversation.name.clone(),
-            scheme: "unknown".to_owned(),
-            epoch: 0,
-            direct: conversation.direct.is_some(),
-            state: conversation.state.as_str().to_owned(),
-            verified_only: false,
-            policy: String::new(),
-            proposed: Vec::new(),
-            exposed_until: None,
-            members: Vec::new(),
-        });
+        return Ok(told_of(conversation));
     }
     let group = tx.protocol(|cx| Group::load(&conversation.group, cx))?;
     let mut heals = Vec::new();

@@ -20,7 +20,7 @@ use crate::store::outbox::{Heal, What, Wish, WishState};
 use crate::store::posts::StoredPost;
 use crate::{ClientError, Event, Result};
 use conclave_protocol::content::Content;
-use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter};
+use conclave_protocol::group::{Bundles, Group, Intent, Need, OutgoingLetter, Post};
 use conclave_protocol::identity::Account;
 use conclave_protocol::{Error as ProtocolError, GroupId, Misuse, PeerFault, SeatId};
 use conclave_wire::v1::server_frame::Body;
@@ -276,29 +276,7 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
     if matches!(wish.what, What::Say { .. }) && !super::trust::may_speak(tx, wish)? {
         return Ok(Sealed::Settled);
     }
-    let sealed = tx.savepoint(|tx| {
-        let gossip = super::gossip::of_wish(tx, wish)?;
-        tx.protocol(|cx| {
-            let account = Account::load(cx)?;
-            let mut group = Group::load(&wish.group, cx)?;
-            if group.has_pending(cx)? {
-                // Without a stored post nothing of it can have left.
-                group.refused(cx)?;
-            }
-            match &wish.what {
-                What::Say { id, text } => {
-                    let content = Content::text(text.as_str())?;
-                    group.send_carrying(&account, *id, (&content, &gossip), bundles, cx)
-                }
-                What::Tell { id, content } => {
-                    let content = Content::decode(content)?;
-                    group.send_carrying(&account, *id, (&content, &gossip), bundles, cx)
-                }
-                What::Change(intent) => group.change(&account, intent, bundles, cx),
-            }
-        })
-    });
-    let mut post = match sealed {
+    let mut post = match tx.savepoint(|tx| sealed(tx, wish, bundles)) {
         Ok(post) => post,
         Err(ClientError::Protocol(error)) if is_fulfilled(&wish.what, &error) => {
             tx.set_wish(wish.seq, &WishState::Done)?;
@@ -332,6 +310,25 @@ fn seal(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Sealed> {
     })?;
     tx.add_blobs(&wish.group, &blobs)?;
     Ok(Sealed::Ready)
+}
+
+/// The post that does what a wish wants, its key steps made.
+fn sealed(tx: &Tx, wish: &Wish, bundles: &Bundles) -> Result<Post> {
+    let gossip = super::gossip::of_wish(tx, wish)?;
+    tx.protocol(|cx| {
+        let account = Account::load(cx)?;
+        let mut group = Group::load(&wish.group, cx)?;
+        if group.has_pending(cx)? {
+            // Without a stored post nothing of it can have left.
+            group.refused(cx)?;
+        }
+        let (id, content) = match &wish.what {
+            What::Say { id, text } => (id, Content::text(text.as_str())?),
+            What::Tell { id, content } => (id, Content::decode(content)?),
+            What::Change(intent) => return group.change(&account, intent, bundles, cx),
+        };
+        group.send_carrying(&account, *id, (&content, &gossip), bundles, cx)
+    })
 }
 
 /// Letters to inboxes at other relays than the channel's wait for the post's fate; the others ride along.

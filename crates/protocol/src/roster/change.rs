@@ -1,6 +1,6 @@
 //! What a commit changes, and whether its author may.
 
-use super::proposal::{Proposed, check_reason, endorse};
+use super::proposal::{Proposed, check_reason, endorse, object};
 use super::{Leaf, LeafKeys, MAX_NAME, Member, Policy, Role, Roster, RosterBody};
 use crate::codec::{self, VLBytes};
 use crate::identity::{DeviceList, UnverifiedDeviceList};
@@ -101,12 +101,7 @@ impl Change {
                 allowed(policy.add.granted_to(author.role))?;
                 endorse(*person, author, next)
             }
-            Self::Object(person) => {
-                let proposal = next.rules.proposal(*person).ok_or(PeerFault::RosterMismatch)?;
-                allowed(proposal.by == author.person || policy.remove.granted_to(author.role))?;
-                next.rules.drop(*person);
-                Ok(())
-            }
+            Self::Object(person) => object(*person, (author, &policy), next),
             Self::Remove(person) => {
                 allowed(policy.remove.granted_to(author.role) && *person != author.person)?;
                 remove(*person, next)
@@ -126,13 +121,7 @@ impl Change {
                 member.ok_or(PeerFault::RosterMismatch)?.role = *role;
                 Ok(())
             }
-            Self::Rejoin(rejoin, seat) => {
-                let leaf = rejoin.leaf(before, *seat)?;
-                let leaves = next.members.iter_mut().flat_map(|member| &mut member.leaves);
-                let old = leaves.into_iter().find(|old| old.device == leaf.device);
-                *old.ok_or(PeerFault::RosterMismatch)? = leaf;
-                Ok(())
-            }
+            Self::Rejoin(rejoin, seat) => replace(rejoin.leaf(before, *seat)?, next),
             // How long it was away nobody can prove. Who is put away in spite comes back by itself, and sees by whom.
             Self::Away(device) => {
                 allowed(*device != from)?;
@@ -176,6 +165,14 @@ impl Change {
     pub(crate) fn is_lasting(&self) -> bool {
         !matches!(self, Self::Rejoin(..) | Self::Away(_))
     }
+}
+
+/// Puts a leaf in the place of the one that its device has.
+fn replace(leaf: Leaf, next: &mut RosterBody) -> Result<()> {
+    let leaves = next.members.iter_mut().flat_map(|member| &mut member.leaves);
+    let old = leaves.into_iter().find(|old| old.device == leaf.device);
+    *old.ok_or(PeerFault::RosterMismatch)? = leaf;
+    Ok(())
 }
 
 fn add(member: &Member, before: &Roster, next: &mut RosterBody) -> Result<()> {

@@ -97,6 +97,20 @@ pub(super) fn endorse(person: PersonId, by: &Member, next: &mut RosterBody) -> R
     Ok(())
 }
 
+/// Drops a proposal: by whoever may remove people, or made it.
+pub(super) fn object(
+    person: PersonId,
+    (by, policy): (&Member, &Policy),
+    next: &mut RosterBody,
+) -> Result<()> {
+    let proposal = next.rules.proposal(person).ok_or(PeerFault::RosterMismatch)?;
+    if proposal.by != by.person && !policy.remove.granted_to(by.role) {
+        return Err(PeerFault::NotAllowed.into());
+    }
+    next.rules.drop(person);
+    Ok(())
+}
+
 /// Whether a reason can be shown.
 pub(super) fn check_reason(reason: &VLBytes) -> Result<()> {
     match reason.as_slice().len() <= MAX_REASON && std::str::from_utf8(reason.as_slice()).is_ok() {
